@@ -1,0 +1,59 @@
+"""One asset a candidate source, learned from the whole history."""
+
+
+import dagster as dg
+import numpy as np
+
+from reco_assets.candidates.content import ContentNeighbours
+from reco_assets.candidates.covisitation import AlsoViewed, BoughtTogether
+from reco_assets.candidates.factors import Factors
+from reco_assets.candidates.popular import CategoryPopular, Popular, Trending
+from reco_assets.candidates.retriever import Retriever
+from reco_assets.interactions.assets import load_learning_log
+from reco_assets.monitoring.checks import results, specs
+from reco_assets.monitoring.findings import Finding
+from reco_assets.monitoring.metadata import table_metadata
+from reco_assets.platform.resources import Platform
+
+
+def _source(source: type[Retriever], description: str, *kinds: str) -> dg.AssetsDefinition:
+    name = f"candidates_{source.name}"
+
+    @dg.asset(
+        name=name,
+        group_name="candidates",
+        deps=["learning_log"],
+        description=description,
+        kinds={"polars", "delta", *kinds},
+        owners=["team:ml"],
+        check_specs=specs(name, "covers_the_catalogue"),
+    )
+    def fitted(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        history, as_of = load_learning_log(platform)
+        retriever = source.fit(history.log, history.items, as_of)
+        platform.artifacts().save(name, retriever.arrays(), {"as_of": as_of, "items": len(history.items)})
+        table = retriever.table(history.items)
+        version = platform.lake().replace(f"gold/{name}", table.to_arrow(), as_of=str(as_of))
+        spoken_for = table.select(table.columns[0]).n_unique()
+        finding = Finding(
+            "covers_the_catalogue",
+            # content has nothing to say of a catalogue without words, nor purchases of a shop without sales
+            all(bool(np.isfinite(values).all()) for values in retriever.arrays().values()),
+            f"{spoken_for:,} of {len(history.items):,} products, every number finite",
+            facts={"products": spoken_for},
+        )
+        return dg.MaterializeResult(
+            metadata=table_metadata(table, version=version), check_results=results(name, finding)
+        )
+
+    return fitted
+
+
+
+also_viewed = _source(AlsoViewed, "What people opened next, with order and distance.", "numba")
+bought_together = _source(BoughtTogether, "What the same person bought within a day.", "numba")
+factors = _source(Factors, "Implicit ALS item factors; a person is folded in on request.", "numpy")
+content = _source(ContentNeighbours, "Products alike in title words, category and brand.", "numba")
+category_popular = _source(CategoryPopular, "The most popular products of each category.")
+trending = _source(Trending, "Products above their own past.")
+popular = _source(Popular, "Weighted events of everybody, halved every week.")

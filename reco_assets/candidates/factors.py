@@ -1,0 +1,135 @@
+"""Implicit matrix factorisation: tastes that no single item names.
+
+Source: Hu, Koren, Volinsky, "Collaborative filtering for implicit feedback datasets", 2008.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Final, Self, cast
+
+import numpy as np
+import polars as pl
+from implicit.cpu.als import AlternatingLeastSquares
+from scipy.sparse import csr_matrix
+from threadpoolctl import threadpool_limits
+
+from reco_assets.candidates.kernels import dot_rows, head_scores, top_rows
+from reco_assets.candidates.retriever import EVENT_WEIGHTS, Arrays, Floats, History, Int32s, Scratch
+from reco_assets.catalogue.items import ItemTable
+from reco_assets.interactions.log import InteractionLog
+
+FACTORS: Final = 32
+ITERATIONS: Final = 8
+REGULARISATION: Final = 0.05
+#: Confidence of an event of weight 1 is 1 + ALPHA.
+ALPHA: Final = 4.0
+#: Only the most popular items are searched on a request; any item can be scored.
+HEAD: Final = 20_000
+
+
+@dataclass(frozen=True)
+class FactorQuery:
+    """The person's vector, folded in from the history of this very moment."""
+
+    vector: Floats
+    factors: Floats
+    head: Int32s
+    head_factors: Floats
+
+    def top(self, n: int) -> Int32s:
+        """The best of the head by dot product."""
+        if not self.vector.any():
+            return self.head[:0]
+        scores = head_scores(self.head_factors, self.vector)
+        return self.head[top_rows(np.arange(len(self.head), dtype=np.int32), scores, n)]
+
+    def score(self, items: Int32s) -> Floats:
+        """Dot products."""
+        return dot_rows(self.factors, self.vector, items)
+
+    def close(self) -> None:
+        """Nothing was borrowed."""
+
+
+@dataclass(frozen=True)
+class Factors:
+    """Item factors and what is needed to fold a history in.
+
+    Attributes
+    ----------
+    factors
+        ``float32[n_items, f]``.
+    gram
+        ``float32[f, f]``: factors' own product plus the regularisation.
+    head, head_factors
+        Rows of the most popular items and their factors ``float32[f, head]``, apart so that a
+        search reads only them.
+    """
+
+    factors: Floats
+    gram: Floats
+    head: Int32s
+    head_factors: Floats
+    name: ClassVar[str] = "factors"
+
+    @classmethod
+    def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
+        """Alternating least squares on summed event weights; deterministic for a log."""
+        n_users = int(log.user.max()) + 1 if len(log) else 1
+        weights = EVENT_WEIGHTS[log.kind] * np.float32(ALPHA)
+        matrix = csr_matrix((weights, (log.user, log.item)), shape=(n_users, len(items)), dtype=np.float32)
+        matrix.sum_duplicates()
+        # a thousand clicks on one product are not a thousand times the liking
+        matrix.data = np.float32(ALPHA) * np.log1p(matrix.data / np.float32(ALPHA))
+        with threadpool_limits(1, "blas"):
+            model = AlternatingLeastSquares(
+                factors=FACTORS, regularization=REGULARISATION, iterations=ITERATIONS, random_state=7
+            )
+            model.fit(matrix, show_progress=False)
+        factors = np.ascontiguousarray(model.item_factors, np.float32)
+        counts = np.bincount(log.item, minlength=len(items))
+        factors[counts == 0] = 0.0
+        gram = (factors.T @ factors + REGULARISATION * np.eye(FACTORS, dtype=np.float32)).astype(np.float32)
+        head = np.lexsort((np.arange(len(items)), -counts))[:HEAD].astype(np.int32)
+        head = head[counts[head] > 0]
+        return cls(factors, gram, head, np.ascontiguousarray(factors[head].T))
+
+    def query(self, history: History, scratch: Scratch) -> FactorQuery:
+        """Solve for the person's vector: one least-squares step on the history."""
+        if len(history.items) == 0:
+            vector = np.zeros(self.factors.shape[1], np.float32)
+        else:
+            rows = self.factors[history.items]
+            confidence = np.float32(ALPHA) * history.weights
+            left = self.gram + (rows * confidence[:, None]).T @ rows
+            vector = np.linalg.solve(left, rows.T @ (np.float32(1.0) + confidence)).astype(np.float32)
+        return FactorQuery(vector, self.factors, self.head, self.head_factors)
+
+    def arrays(self) -> Arrays:
+        """The factors."""
+        return {
+            "factors": self.factors,
+            "gram": self.gram,
+            "head": self.head,
+            "head_factors": self.head_factors,
+        }
+
+    @classmethod
+    def of_arrays(cls, arrays: Arrays) -> Self:
+        """From the factors."""
+        return cls(
+            cast("Floats", arrays["factors"]),
+            cast("Floats", arrays["gram"]),
+            cast("Int32s", arrays["head"]),
+            cast("Floats", arrays["head_factors"]),
+        )
+
+    def table(self, items: ItemTable) -> pl.DataFrame:
+        """Columns product_id, factors (list of float32)."""
+        return pl.DataFrame(
+            {
+                "product_id": pl.Series(items.ids.tolist(), dtype=pl.String),
+                "factors": pl.Series(self.factors).arr.to_list(),
+            }
+        )

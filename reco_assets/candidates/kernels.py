@@ -1,0 +1,260 @@
+"""Compiled inner loops of the candidate sources; arrays in, arrays out."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit, prange
+
+Int32s = npt.NDArray[np.int32]
+Int64s = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+
+@njit(cache=True)
+def top_rows(rows: Int32s, dense: Floats, n: int) -> Int32s:
+    """The ``n`` of ``rows`` with the largest ``dense`` value, best first; ties by smaller row."""
+    size = min(n, len(rows))
+    heap_score = np.empty(size, np.float32)
+    heap_row = np.empty(size, np.int32)
+    filled = 0
+    for row in rows:
+        score = dense[row]
+        if filled == size and (
+            score < heap_score[0] or (score == heap_score[0] and row > heap_row[0])
+        ):
+            continue
+        if filled < size:
+            at = filled
+            filled += 1
+            # sift up: the root is the worst of those kept
+            while at > 0:
+                parent = (at - 1) >> 1
+                if heap_score[parent] < score or (
+                    heap_score[parent] == score and heap_row[parent] > row
+                ):
+                    break
+                heap_score[at] = heap_score[parent]
+                heap_row[at] = heap_row[parent]
+                at = parent
+        else:
+            at = 0
+            while True:
+                child = 2 * at + 1
+                if child >= size:
+                    break
+                right = child + 1
+                if right < size and (
+                    heap_score[right] < heap_score[child]
+                    or (heap_score[right] == heap_score[child] and heap_row[right] > heap_row[child])
+                ):
+                    child = right
+                if score < heap_score[child] or (score == heap_score[child] and row > heap_row[child]):
+                    break
+                heap_score[at] = heap_score[child]
+                heap_row[at] = heap_row[child]
+                at = child
+        heap_score[at] = score
+        heap_row[at] = row
+    by_row = np.argsort(heap_row[:filled])
+    order = by_row[np.argsort(-heap_score[:filled][by_row], kind="mergesort")]
+    return heap_row[:filled][order]
+
+
+@njit(cache=True)
+def accumulate(
+    history: Int32s,
+    weights: Floats,
+    indptr: Int64s,
+    indices: Int32s,
+    values: Floats,
+    dense: Floats,
+    touched: Int32s,
+) -> int:
+    """Add ``weights[h] * values`` of every neighbour of ``history`` into ``dense``.
+
+    ``dense`` must be zero on entry; the rows it wrote are in ``touched[:count]``.
+    """
+    count = 0
+    for h in range(len(history)):
+        item = history[h]
+        weight = weights[h]
+        for at in range(indptr[item], indptr[item + 1]):
+            row = indices[at]
+            if dense[row] == 0.0:
+                touched[count] = row
+                count += 1
+            dense[row] += weight * values[at]
+    return count
+
+
+@njit(cache=True)
+def clear(dense: Floats, touched: Int32s, count: int) -> None:
+    """Set ``dense`` back to zero on ``touched[:count]``."""
+    for at in range(count):
+        dense[touched[at]] = 0.0
+
+
+@njit(cache=True, parallel=True)
+def cooccurrence(
+    item_ptr: Int64s,
+    postings: Int64s,
+    user: Int32s,
+    item: Int32s,
+    time: Int64s,
+    recency: Floats,
+    power: Floats,
+    window: int,
+    max_gap: int,
+    distance_decay: float,
+    backward: float,
+    most_postings: int,
+    k: int,
+    threads: int,
+) -> tuple[Int32s, Int32s, Floats]:
+    """Top-``k`` co-occurring items of every item.
+
+    Walks, for each occurrence of an item, up to ``window`` events ahead and behind in the same
+    user's history (gap at most ``max_gap`` microseconds), and sums
+    ``recency * exp(-(distance - 1) / distance_decay)``, times ``backward`` for what came before,
+    then multiplies by ``power`` of the neighbour. Cost: events x window. Memory: one dense row
+    a thread. The last ``most_postings`` occurrences of an item are enough and bound its cost.
+    """
+    n_items = len(item_ptr) - 1
+    n = len(user)
+    found = np.full((n_items, k), -1, np.int32)
+    scores = np.zeros((n_items, k), np.float32)
+    counts = np.zeros(n_items, np.int32)
+    decay = np.empty(window + 1, np.float32)
+    for d in range(window + 1):
+        decay[d] = np.exp(-(d - 1) / distance_decay)
+    for thread in prange(threads):
+        dense = np.zeros(n_items, np.float32)
+        touched = np.empty(n_items, np.int32)
+        for target in range(thread, n_items, threads):
+            count = 0
+            begin = max(item_ptr[target], item_ptr[target + 1] - most_postings)
+            for p in range(begin, item_ptr[target + 1]):
+                here = postings[p]
+                for step in (1, -1):
+                    direction = np.float32(1.0) if step == 1 else np.float32(backward)
+                    for d in range(1, window + 1):
+                        there = here + step * d
+                        if there < 0 or there >= n or user[there] != user[here]:
+                            break
+                        if abs(time[there] - time[here]) > max_gap:
+                            break
+                        other = item[there]
+                        if other == target:
+                            continue
+                        if dense[other] == 0.0:
+                            touched[count] = other
+                            count += 1
+                        dense[other] += direction * decay[d] * recency[here]
+            for at in range(count):
+                dense[touched[at]] *= power[touched[at]]
+            best = top_rows(touched[:count], dense, k)
+            counts[target] = len(best)
+            for rank in range(len(best)):
+                found[target, rank] = best[rank]
+                scores[target, rank] = dense[best[rank]] * power[target]
+            for at in range(count):
+                dense[touched[at]] = 0.0
+    return counts, found, scores
+
+
+@njit(cache=True, parallel=True)
+def shared_tokens(
+    item_ptr: Int64s,
+    tokens: Int32s,
+    weights: Floats,
+    token_ptr: Int64s,
+    token_items: Int32s,
+    token_weights: Floats,
+    k: int,
+    threads: int,
+) -> tuple[Int32s, Int32s, Floats]:
+    """Top-``k`` items by cosine of weighted tokens, through the inverted index of tokens."""
+    n_items = len(item_ptr) - 1
+    found = np.full((n_items, k), -1, np.int32)
+    scores = np.zeros((n_items, k), np.float32)
+    counts = np.zeros(n_items, np.int32)
+    for thread in prange(threads):
+        dense = np.zeros(n_items, np.float32)
+        touched = np.empty(n_items, np.int32)
+        for target in range(thread, n_items, threads):
+            count = 0
+            for t in range(item_ptr[target], item_ptr[target + 1]):
+                token = tokens[t]
+                for p in range(token_ptr[token], token_ptr[token + 1]):
+                    other = token_items[p]
+                    if other == target:
+                        continue
+                    if dense[other] == 0.0:
+                        touched[count] = other
+                        count += 1
+                    dense[other] += weights[t] * token_weights[p]
+            best = top_rows(touched[:count], dense, k)
+            counts[target] = len(best)
+            for rank in range(len(best)):
+                found[target, rank] = best[rank]
+                scores[target, rank] = dense[best[rank]]
+            for at in range(count):
+                dense[touched[at]] = 0.0
+    return counts, found, scores
+
+
+@njit(cache=True)
+def dot_rows(factors: Floats, vector: Floats, rows: Int32s) -> Floats:
+    """``factors[rows] @ vector`` without copying the rows."""
+    out = np.empty(len(rows), np.float32)
+    for at in range(len(rows)):
+        total = np.float32(0.0)
+        for f in range(factors.shape[1]):
+            total += factors[rows[at], f] * vector[f]
+        out[at] = total
+    return out
+
+
+@njit(cache=True, fastmath=True)
+def head_scores(head_factors: Floats, vector: Floats) -> Floats:
+    """``vector @ head_factors`` for ``float32[f, n]`` factors; no threads to wake, unlike BLAS."""
+    out = np.zeros(head_factors.shape[1], np.float32)
+    for f in range(len(vector)):
+        weight = vector[f]
+        for at in range(len(out)):
+            out[at] += weight * head_factors[f, at]
+    return out
+
+
+@njit(cache=True)
+def union(lists: Int32s, ends: Int64s, blocked: Int32s, seen: npt.NDArray[np.bool_], most: int) -> Int32s:
+    """Distinct rows of several ranked lists, taken in turn (first of each, second of each, ...).
+
+    ``lists[ends[s - 1]:ends[s]]`` is list ``s``. ``blocked`` rows are left out. ``seen`` must be
+    false on entry and is false again on return. At most ``most`` rows.
+    """
+    out = np.empty(min(most, len(lists)), np.int32)
+    count = 0
+    for row in blocked:
+        seen[row] = True
+    longest = 0
+    start = 0
+    for end in ends:
+        longest = max(longest, end - start)
+        start = end
+    for rank in range(longest):
+        start = 0
+        for end in ends:
+            if start + rank < end and count < most:
+                row = lists[start + rank]
+                if not seen[row]:
+                    seen[row] = True
+                    out[count] = row
+                    count += 1
+            start = end
+    for at in range(count):
+        seen[out[at]] = False
+    for row in blocked:
+        seen[row] = False
+    return out[:count]

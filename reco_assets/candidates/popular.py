@@ -1,0 +1,190 @@
+"""What many people want: popular, popular in a category, trending."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Final, Self, cast
+
+import numpy as np
+import polars as pl
+
+from reco_assets.candidates.kernels import accumulate
+from reco_assets.candidates.retriever import (
+    EVENT_WEIGHTS,
+    Arrays,
+    DenseQuery,
+    Floats,
+    History,
+    Int32s,
+    Int64s,
+    ListQuery,
+    Scratch,
+)
+from reco_assets.catalogue.items import ItemTable
+from reco_assets.interactions.log import InteractionLog
+
+DAY_US = 86_400_000_000
+#: Half-life of popularity, days.
+HALF_LIFE: Final = 7.0
+#: Length of the list that answers when nothing is known.
+LISTED: Final = 1000
+
+
+def decayed_weights(log: InteractionLog, now: int, half_life_days: float) -> Floats:
+    """``float32[n_items]``: event weights, halved every ``half_life_days``."""
+    age = (now - log.time) / (half_life_days * DAY_US)
+    return np.bincount(
+        log.item, weights=EVENT_WEIGHTS[log.kind] * np.exp2(-age), minlength=log.n_items
+    ).astype(np.float32)
+
+
+def ranked(scores: Floats) -> Int32s:
+    """Rows in the order of falling ``scores``, ties by row."""
+    return np.lexsort((np.arange(len(scores)), -scores)).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class RankedList:
+    """One list for everybody. ``ranked`` covers every item, so the list never runs dry."""
+
+    ranked: Int32s
+    scores: Floats
+    name: ClassVar[str] = "list"
+
+    def query(self, history: History, scratch: Scratch) -> ListQuery:
+        """The list, whoever asks."""
+        return ListQuery(self.ranked, self.scores)
+
+    def arrays(self) -> Arrays:
+        """The list and the scores."""
+        return {"ranked": self.ranked, "scores": self.scores}
+
+    @classmethod
+    def of_arrays(cls, arrays: Arrays) -> Self:
+        """From the list and the scores."""
+        return cls(cast("Int32s", arrays["ranked"]), cast("Floats", arrays["scores"]))
+
+    def table(self, items: ItemTable) -> pl.DataFrame:
+        """Columns product_id, rank, score of the head of the list."""
+        head = self.ranked[:LISTED]
+        ids = pl.Series(items.ids.tolist(), dtype=pl.String)
+        return pl.DataFrame(
+            {
+                "product_id": ids.gather(head),
+                "rank": np.arange(len(head), dtype=np.int32),
+                "score": self.scores[head],
+            }
+        )
+
+
+class Popular(RankedList):
+    """Weighted events, halved every week."""
+
+    name: ClassVar[str] = "popular"
+
+    @classmethod
+    def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
+        """Every product gets a place; those that nobody touched come last."""
+        scores = np.log1p(decayed_weights(log, now, HALF_LIFE))
+        return cls(ranked(scores), scores)
+
+
+class Trending(RankedList):
+    """Above its own past: the last period's count against what the product's history predicts.
+
+    The score is the signed root of the Poisson deviance of the last tenth of the log's span
+    (at most 2 days) against the rate before it, so a popular product that stays popular scores 0.
+    """
+
+    name: ClassVar[str] = "trending"
+
+    @classmethod
+    def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
+        """Products below their past score negative and come last."""
+        if len(log) == 0:
+            return cls(ranked(np.zeros(len(items), np.float32)), np.zeros(len(items), np.float32))
+        start = int(log.time.min())
+        span = max(now - start, 1)
+        recent = min(2 * DAY_US, max(span // 10, 1))
+        weights = EVENT_WEIGHTS[log.kind].astype(np.float64)
+        is_recent = log.time >= now - recent
+        seen = np.bincount(log.item[is_recent], weights[is_recent], log.n_items)
+        past = np.bincount(log.item[~is_recent], weights[~is_recent], log.n_items)
+        # the site's own growth is not a product's trend
+        expected = (past + 1.0) * (seen.sum() + 1.0) / (past.sum() + log.n_items)
+        deviance = 2.0 * (np.where(seen > 0, seen * np.log(np.maximum(seen, 1e-9) / expected), 0.0) - (seen - expected))
+        scores = (np.sign(seen - expected) * np.sqrt(np.maximum(deviance, 0.0))).astype(np.float32)
+        return cls(ranked(scores), scores)
+
+
+@dataclass(frozen=True)
+class CategoryPopular:
+    """The most popular products of the categories in a person's history."""
+
+    indptr: Int64s
+    indices: Int32s
+    weights: Floats
+    category: Int32s
+    name: ClassVar[str] = "category_popular"
+
+    @classmethod
+    def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
+        """The first 100 of each category, by popularity relative to the category's best."""
+        scores = np.log1p(decayed_weights(log, now, HALF_LIFE))
+        order = np.lexsort((np.arange(len(items)), -scores, items.category))
+        order = order[items.category[order] >= 0]
+        codes = items.category[order]
+        starts = np.searchsorted(codes, np.arange(len(items.category_names) + 1))
+        place = np.arange(len(order)) - starts[codes]
+        keep = place < 100
+        best = np.maximum(scores[order[starts[codes]]], 1e-6) if len(order) else scores[:0]
+        indptr = np.searchsorted(codes[keep], np.arange(len(items.category_names) + 1)).astype(np.int64)
+        relative = (0.05 + scores[order] / best).astype(np.float32)
+        return cls(indptr, order[keep].astype(np.int32), relative[keep], np.asarray(items.category))
+
+    def query(self, history: History, scratch: Scratch) -> DenseQuery:
+        """Sum over the history's categories, by the weight of their events."""
+        dense, touched = scratch.take()
+        codes = self.category[history.items]
+        known = codes >= 0
+        distinct, inverse = np.unique(codes[known], return_inverse=True)
+        weights = np.bincount(inverse, history.weights[known], len(distinct)).astype(np.float32)
+        count = accumulate(distinct, weights, self.indptr, self.indices, self.weights, dense, touched)
+        return DenseQuery(dense, touched, count)
+
+    def of_category(self, code: int) -> Int32s:
+        """The list of one category, best first."""
+        return self.indices[int(self.indptr[code]) : int(self.indptr[code + 1])]
+
+    def arrays(self) -> Arrays:
+        """The lists by category, and each item's category."""
+        return {
+            "indptr": self.indptr,
+            "indices": self.indices,
+            "weights": self.weights,
+            "category": self.category,
+        }
+
+    @classmethod
+    def of_arrays(cls, arrays: Arrays) -> Self:
+        """From the lists by category."""
+        return cls(
+            cast("Int64s", arrays["indptr"]),
+            cast("Int32s", arrays["indices"]),
+            cast("Floats", arrays["weights"]),
+            cast("Int32s", arrays["category"]),
+        )
+
+    def table(self, items: ItemTable) -> pl.DataFrame:
+        """Columns category, product_id, rank, score."""
+        counts = np.diff(self.indptr)
+        names = pl.Series(items.category_names.tolist(), dtype=pl.String)
+        ids = pl.Series(items.ids.tolist(), dtype=pl.String)
+        return pl.DataFrame(
+            {
+                "category": names.gather(np.repeat(np.arange(len(counts)), counts)),
+                "product_id": ids.gather(self.indices),
+                "rank": (np.arange(len(self.indices)) - np.repeat(self.indptr[:-1], counts)).astype(np.int32),
+                "score": self.weights,
+            }
+        )

@@ -1,0 +1,51 @@
+"""What the person has already seen, carted or bought: people come back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Final, Self
+
+import numpy as np
+import polars as pl
+
+from reco_assets.candidates.retriever import EVENT_WEIGHTS, Arrays, DenseQuery, History, Scratch
+from reco_assets.catalogue.items import ItemTable
+from reco_assets.interactions.log import InteractionLog
+
+#: Half-life of an own event, microseconds (30 days).
+HALF_LIFE_US: Final = 30.0 * 86_400e6
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """The person's own items, weighted by event and age. It learns nothing and stores nothing."""
+
+    name: ClassVar[str] = "repeat"
+
+    @classmethod
+    def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
+        """Nothing to learn."""
+        return cls()
+
+    def query(self, history: History, scratch: Scratch) -> DenseQuery:
+        """Sum the weights of each own item, halved every 30 days."""
+        dense, touched = scratch.take()
+        age = np.exp2((history.times - history.now) / HALF_LIFE_US)
+        weights = (EVENT_WEIGHTS[history.kinds] * age).astype(np.float32)
+        rows, inverse = np.unique(history.items, return_inverse=True)
+        dense[rows] = np.bincount(inverse, weights, len(rows))
+        touched[: len(rows)] = rows
+        return DenseQuery(dense, touched, len(rows))
+
+    def arrays(self) -> Arrays:
+        """None."""
+        return {}
+
+    @classmethod
+    def of_arrays(cls, arrays: Arrays) -> Self:
+        """From nothing."""
+        return cls()
+
+    def table(self, items: ItemTable) -> pl.DataFrame:
+        """No rows: the source lives in the user's own state."""
+        return pl.DataFrame(schema={"product_id": pl.String, "score": pl.Float32})

@@ -1,0 +1,181 @@
+"""What any candidate source owes: fit on a log, open a query for one history, propose and score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from reco_assets.candidates.kernels import clear, top_rows
+from reco_assets.catalogue.items import ItemTable
+from reco_assets.events.contract import EventType
+from reco_assets.interactions.log import InteractionLog
+
+Int8s = npt.NDArray[np.int8]
+Int32s = npt.NDArray[np.int32]
+Int64s = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+Arrays = Mapping[str, npt.NDArray[np.generic]]
+
+#: How much an event says about what a person wants, by EventType code.
+EVENT_WEIGHTS: Final = np.array([1.0, 2.0, 0.0, 3.0, 2.0, 1.0, 0.0, 0.0], np.float32)
+#: A history event counts exp(-rank / RANK_DECAY), rank 0 being the newest.
+RANK_DECAY: Final = 4.0
+
+
+@dataclass(frozen=True)
+class History:
+    """One person's product events at one moment, oldest first, with what each counts.
+
+    Attributes
+    ----------
+    items, kinds, times
+        Item rows, :class:`EventType` codes and UTC microseconds.
+    weights
+        ``float32[n]``: event weight x recency by rank.
+    bought
+        Item rows bought before, older than ``items`` reaches too.
+    now
+        UTC microseconds.
+    """
+
+    items: Int32s
+    kinds: Int8s
+    times: Int64s
+    weights: Floats
+    bought: Int32s
+    now: int
+
+
+_RANK_WEIGHTS: Final = np.exp(-np.arange(512, dtype=np.float32) / np.float32(RANK_DECAY))
+
+
+def history(items: Int32s, kinds: Int8s, times: Int64s, bought: Int32s, now: int) -> History:
+    """The history of ``items`` (oldest first) as retrievers read it."""
+    ranks = _RANK_WEIGHTS[: len(items)][::-1]
+    return History(items, kinds, times, EVENT_WEIGHTS[kinds] * ranks, bought, now)
+
+
+class Query(Protocol):
+    """One source's view of one history; closed when the answer is made."""
+
+    def top(self, n: int) -> Int32s:
+        """Up to ``n`` distinct item rows, best first."""
+        ...
+
+    def score(self, items: Int32s) -> Floats:
+        """This source's score of any ``items``, ``float32[n]``; 0 where it has nothing to say."""
+        ...
+
+    def close(self) -> None:
+        """Give back what the query borrowed."""
+        ...
+
+
+class Retriever(Protocol):
+    """A candidate source. Fitted once, immutable, bounded in memory, made of arrays."""
+
+    name: str
+
+    @classmethod
+    def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
+        """Learn from the events of ``log``, all before ``now`` (UTC microseconds)."""
+        ...
+
+    def query(self, history: History, scratch: Scratch) -> Query:
+        """Open a query for one history."""
+        ...
+
+    def arrays(self) -> Arrays:
+        """What the source is made of, by name."""
+        ...
+
+    @classmethod
+    def of_arrays(cls, arrays: Arrays) -> Self:
+        """The source that :meth:`arrays` took apart."""
+        ...
+
+    def table(self, items: ItemTable) -> pl.DataFrame:
+        """The source as rows that a person can read in the lake."""
+        ...
+
+
+class Scratch:
+    """Working memory of one answer at a time: ``dense`` rows are all zero between answers."""
+
+    def __init__(self, n_items: int, sources: int) -> None:
+        self.dense: Floats = np.zeros((sources, n_items), np.float32)
+        self.touched: Int32s = np.empty((sources, n_items), np.int32)
+        self.seen: npt.NDArray[np.bool_] = np.zeros(n_items, np.bool_)
+        self._next = 0
+
+    def take(self) -> tuple[Floats, Int32s]:
+        """A zeroed dense row and room for the rows that will be written in it."""
+        self._next = (self._next + 1) % len(self.dense)
+        return self.dense[self._next], self.touched[self._next]
+
+
+@dataclass(frozen=True)
+class DenseQuery:
+    """A query whose scores lie in a dense row borrowed from the scratch."""
+
+    dense: Floats
+    touched: Int32s
+    count: int
+
+    def top(self, n: int) -> Int32s:
+        """Up to ``n`` best of the rows written."""
+        return top_rows(self.touched[: self.count], self.dense, n)
+
+    def score(self, items: Int32s) -> Floats:
+        """Scores as accumulated."""
+        return self.dense[items]
+
+    def close(self) -> None:
+        """Zero the borrowed row."""
+        clear(self.dense, self.touched, self.count)
+
+
+@dataclass(frozen=True)
+class ListQuery:
+    """A query with the same answer for everybody: a ranked list and a score an item."""
+
+    ranked: Int32s
+    scores: Floats
+
+    def top(self, n: int) -> Int32s:
+        """The head of the list."""
+        return self.ranked[:n]
+
+    def score(self, items: Int32s) -> Floats:
+        """The items' scores."""
+        return self.scores[items]
+
+    def close(self) -> None:
+        """Nothing was borrowed."""
+
+
+def by_item(log: InteractionLog) -> tuple[Int64s, Int64s]:
+    """Inverted index of a log: ``(ptr int64[n_items + 1], postings int64[n])``, oldest first an item."""
+    postings = np.lexsort((log.time, log.item)).astype(np.int64)
+    ptr = np.zeros(log.n_items + 1, np.int64)
+    np.cumsum(np.bincount(log.item, minlength=log.n_items), out=ptr[1:])
+    return ptr, postings
+
+
+def without_repeats(log: InteractionLog) -> InteractionLog:
+    """The log with runs of the same user and item shortened to their first event."""
+    if len(log) == 0:
+        return log
+    keep = np.ones(len(log), np.bool_)
+    keep[1:] = (log.user[1:] != log.user[:-1]) | (log.item[1:] != log.item[:-1])
+    return log.where(keep)
+
+
+def of_kind(log: InteractionLog, *kinds: EventType) -> InteractionLog:
+    """The events of the given types."""
+    return log.where(np.isin(log.kind, [int(kind) for kind in kinds]))

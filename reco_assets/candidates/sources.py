@@ -1,0 +1,120 @@
+"""All candidate sources together: the one list of them, and the union of what they propose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Self, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from reco_assets.candidates.content import ContentNeighbours
+from reco_assets.candidates.covisitation import AlsoViewed, BoughtTogether
+from reco_assets.candidates.factors import Factors
+from reco_assets.candidates.kernels import union
+from reco_assets.candidates.popular import CategoryPopular, Popular, Trending
+from reco_assets.candidates.repeat import Repeat
+from reco_assets.candidates.retriever import Arrays, Floats, History, Int32s, Retriever, Scratch
+from reco_assets.catalogue.items import ItemTable
+from reco_assets.interactions.log import InteractionLog
+
+#: Every source, in the order of the columns of the candidates' scores.
+SOURCES: Final[Mapping[str, type[Retriever]]] = {
+    "also_viewed": AlsoViewed,
+    "bought_together": BoughtTogether,
+    "factors": Factors,
+    "content": ContentNeighbours,
+    "repeat": Repeat,
+    "category_popular": CategoryPopular,
+    "trending": Trending,
+    "popular": Popular,
+}
+
+#: How much each source's word counts where no ranker has learned it: the personal ones most.
+BLEND: Final = (2.0, 2.0, 2.0, 2.0, 2.0, 1.0, 0.5, 0.5)
+
+#: How many candidates each source may propose, at the most; popular fills what is left.
+QUOTA: Final = 120
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The union of what the sources proposed.
+
+    Attributes
+    ----------
+    items
+        ``int32[n]`` distinct item rows.
+    scores
+        ``float32[n, len(SOURCES)]``; 0 where a source has nothing to say of the item.
+    """
+
+    items: Int32s
+    scores: Floats
+
+
+@dataclass(frozen=True)
+class Sources:
+    """One fitted retriever a source, all over the same item table."""
+
+    retrievers: Mapping[str, Retriever]
+    n_items: int
+
+    @classmethod
+    def fit(
+        cls,
+        log: InteractionLog,
+        items: ItemTable,
+        now: int,
+        progress: Callable[[str], None] = lambda name: None,
+    ) -> Self:
+        """Fit every source on the events of ``log``, all before ``now``; ``progress`` hears each name."""
+        fitted: dict[str, Retriever] = {}
+        for name, source in SOURCES.items():
+            progress(name)
+            fitted[name] = source.fit(log, items, now)
+        return cls(fitted, len(items))
+
+    def scratch(self) -> Scratch:
+        """Working memory for one answer at a time."""
+        return Scratch(self.n_items, len(self.retrievers))
+
+    def candidates(
+        self, history: History, blocked: Int32s, most: int, scratch: Scratch, only: Int32s | None = None
+    ) -> Candidates:
+        """Propose up to ``most`` distinct items, none of them ``blocked``, with every source's score.
+
+        ``only`` adds a further list in front, for a request that is limited to a category.
+        The sources take turns, so that each gets its best in; popular ends the list, so the
+        union is as long as the catalogue allows.
+        """
+        queries = [retriever.query(history, scratch) for retriever in self.retrievers.values()]
+        lists = [query.top(QUOTA) for query in queries[:-1]]
+        lists.append(queries[-1].top(most + len(blocked)))
+        if only is not None:
+            lists.insert(0, only)
+        ends = np.cumsum([len(part) for part in lists])
+        items = union(np.concatenate(lists), ends, blocked, scratch.seen, most)
+        scores = np.empty((len(items), len(queries)), np.float32)
+        for column, query in enumerate(queries):
+            scores[:, column] = query.score(items)
+            query.close()
+        return Candidates(items, scores)
+
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Every source's arrays as ``source.array``."""
+        return {
+            f"{name}.{array}": values
+            for name, retriever in self.retrievers.items()
+            for array, values in retriever.arrays().items()
+        }
+
+    @classmethod
+    def of_arrays(cls, arrays: Arrays, n_items: int) -> Self:
+        """From what :meth:`arrays` took apart."""
+        fitted = {}
+        for name, source in SOURCES.items():
+            own = {key.split(".", 1)[1]: value for key, value in arrays.items() if key.startswith(f"{name}.")}
+            fitted[name] = cast("Retriever", source.of_arrays(own))
+        return cls(fitted, n_items)

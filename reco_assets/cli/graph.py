@@ -1,0 +1,183 @@
+"""Running the asset graph from the command line: one Dagster run, a bar of its steps, what it wrote."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from reco_assets.errors import BadInput, MissingTable, RecoError
+from reco_assets.platform.lake import PARTITIONS, Lake
+from reco_assets.platform.settings import Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+_CHECKOUT: Final = Path(__file__).parents[2]
+
+
+class RunFailed(RecoError):
+    """A Dagster run ended without success."""
+
+
+@dataclass(frozen=True)
+class TableVersion:
+    """One lake table as it stands."""
+
+    name: str
+    rows: int
+    version: int
+
+
+@dataclass(frozen=True)
+class GraphRun:
+    """One run of the graph: which days, how long, and the lake after it."""
+
+    run_id: str
+    first: date
+    last: date
+    seconds: float
+    tables: tuple[TableVersion, ...]
+
+    def as_json(self) -> str:
+        """The run as one JSON object."""
+        return json.dumps(
+            {
+                "run_id": self.run_id,
+                "first": self.first.isoformat(),
+                "last": self.last.isoformat(),
+                "seconds": round(self.seconds, 1),
+                "tables": {t.name: {"rows": t.rows, "version": t.version} for t in self.tables},
+            }
+        )
+
+    def show(self, console: Console) -> None:
+        """The run as a table for a person."""
+        table = Table(title=f"{self.first} to {self.last}, {self.seconds:.0f} s", title_justify="left")
+        table.add_column("table")
+        table.add_column("rows", justify="right")
+        table.add_column("Delta version", justify="right")
+        for one in self.tables:
+            table.add_row(one.name, f"{one.rows:,}", str(one.version))
+        console.print(table)
+
+
+def lake_tables(lake: Lake) -> tuple[TableVersion, ...]:
+    """Every table that exists, with its rows (from the log) and Delta version."""
+    found = []
+    names = [*PARTITIONS, "raw/catalogue", "raw/users", "silver/products", "silver/users"]
+    for name in sorted(names, key=lambda name: (("raw", "silver", "gold").index(name.split("/")[0]), name)):
+        if lake.exists(name):
+            table = lake.open(name)
+            rows = sum(table.get_add_actions(flatten=True)["num_records"].to_pylist())
+            found.append(TableVersion(name, rows, table.version()))
+    return tuple(found)
+
+
+def run_graph(
+    settings: Settings, first: date | None, last: date | None, select: str, console: Console
+) -> GraphRun:
+    """Import what has landed, then materialize ``select`` over the days ``first``..``last``.
+
+    Raises
+    ------
+    BadInput
+        There are no events, or the selection names nothing.
+    RunFailed
+        A step failed; the message names it and its reason.
+    """
+    from reco_assets.events.landing import import_landing
+
+    os.environ.setdefault("DAGSTER_HOME", str(_CHECKOUT / "dagster_home"))
+    Path(os.environ["DAGSTER_HOME"]).mkdir(parents=True, exist_ok=True)
+    lake = Lake(settings.lake_root)
+    import_landing(lake, settings.landing_folder, datetime.now(UTC))
+    days = _event_days(lake)
+    low, high = first or days[0], last or days[1]
+    if low > high:
+        raise BadInput(f"--from {low} is after --to {high}", hint="give the earlier day first")
+    begun = time.monotonic()
+    run_id = _execute(low, high, select, console)
+    return GraphRun(run_id, low, high, time.monotonic() - begun, lake_tables(lake))
+
+
+def _event_days(lake: Lake) -> tuple[date, date]:
+    try:
+        span = lake.span("raw/events")
+    except MissingTable:
+        span = None
+    if span is None:
+        raise BadInput(
+            "materializing: there are no events yet",
+            hint="reco simulate data/landing, or reco import FORMAT FILE",
+        )
+    return span
+
+
+def _execute(first: date, last: date, select: str, console: Console) -> str:
+    # the partitions begin at the lake's first day, so the definitions are loaded once it has one
+    import dagster as dg
+
+    from reco_assets.definitions import defs
+
+    graph = defs.resolve_asset_graph()
+    keys = dg.AssetSelection.from_string(select).resolve(graph)
+    if not keys:
+        raise BadInput(f"--select {select!r} names no asset", hint='e.g. "key:interactions+" or "group:features"')
+    job = defs.resolve_job_def("everything")
+    run_id = str(uuid4())
+    with (
+        dg.DagsterInstance.get() as instance,
+        Progress(
+            TextColumn("{task.description:24}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+        ) as bars,
+    ):
+        task = bars.add_task("starting", total=len(keys))
+
+        def follow(entry: dg.EventLogEntry) -> None:
+            event = entry.dagster_event
+            if event is not None and event.is_step_start:
+                bars.update(task, description=str(event.step_key))
+            elif event is not None and event.is_step_success:
+                bars.update(task, advance=1)
+
+        instance.add_event_listener(run_id, follow)
+        result = job.execute_in_process(
+            instance=instance,
+            run_id=run_id,
+            asset_selection=list(keys),
+            raise_on_error=False,
+            tags={
+                "dagster/asset_partition_range_start": first.isoformat(),
+                "dagster/asset_partition_range_end": last.isoformat(),
+            },
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+        bars.update(task, description="done" if result.success else "failed")
+        if not result.success:
+            raise RunFailed(
+                "; ".join(_reason(event) for event in result.all_events if event.is_step_failure)
+                or "the run failed",
+                hint=f"`make up` shows run {run_id} in the Dagster UI",
+            )
+    return run_id
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    error = event.step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return f"{event.step_key}: {error.message.strip() if error is not None else 'failed'}"

@@ -1,0 +1,174 @@
+"""``docs/reference.md``, made from the code: settings, commands, events, tables and features.
+
+``python -m reco_assets.cli.reference`` writes it; with ``--check`` it only says whether it is current.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, get_args, get_origin
+
+from reco_assets.cli.lazy import load
+from reco_assets.cli.main import COMMANDS
+from reco_assets.events.contract import FIELDS, VERSION
+from reco_assets.features.catalogue import Feature, all_features
+from reco_assets.platform.lake import PARTITIONS
+from reco_assets.platform.settings import Settings
+
+PAGE: Final = Path(__file__).parents[2] / "docs" / "reference.md"
+
+
+def page() -> str:
+    """The whole page, as Markdown."""
+    blocks: list[str] = [
+        "# Reference",
+        "Made from the code by `make reference`; edit the code, not this page.",
+        *_settings(),
+        *_commands(),
+        *_events(),
+        *_tables(),
+        *_features(),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _settings() -> Iterator[str]:
+    yield "## Settings"
+    yield "Environment variables, read once when a process starts."
+    yield _table(
+        ("variable", "type", "default", "what it is"),
+        (
+            (
+                f"`RECO_{name.upper()}`",
+                _type(field.annotation),
+                _value(field.default),
+                field.description or "",
+            )
+            for name, field in Settings.model_fields.items()
+        ),
+    )
+
+
+def _commands() -> Iterator[str]:
+    yield "## Commands"
+    yield "`reco --home FOLDER COMMAND` works on another folder; `reco COMMAND --help` shows examples."
+    for entry in COMMANDS:
+        yield from _command(f"reco {entry.name}", load(entry))
+
+
+def _command(path: str, command: Any) -> Iterator[str]:  # noqa: ANN401 - private to typer
+    children = getattr(command, "commands", None)
+    if children:
+        for name, child in children.items():
+            yield from _command(f"{path} {name}", child)
+        return
+    arguments = [p for p in command.params if p.param_type_name == "argument"]
+    options = [p for p in command.params if p.param_type_name == "option" and p.name != "help"]
+    yield f"### `{' '.join([path, *(p.human_readable_name for p in arguments)])}`"
+    yield _first_paragraph(command.help or "")
+    rows = [(f"`{p.human_readable_name}`", "", _sentence(p)) for p in arguments]
+    rows += [
+        (", ".join(f"`{o}`" for o in [*p.opts, *p.secondary_opts]), _value(p.default), _sentence(p))
+        for p in options
+    ]
+    if rows:
+        yield _table(("option", "default", "what it does"), rows)
+
+
+def _events() -> Iterator[str]:
+    yield f"## Events, contract version {VERSION}"
+    yield _table(
+        ("field", "type", "required", "what it is"),
+        (
+            (
+                f"`{f.name}`",
+                str(f.dtype),
+                "yes" if f.required else "",
+                f.description + _bounds(f.minimum, f.maximum),
+            )
+            for f in FIELDS
+        ),
+    )
+
+
+def _tables() -> Iterator[str]:
+    yield "## Partitioned tables of the lake"
+    yield _table(
+        ("table", "partitioned by"), ((f"`{name}`", f"`{column}`") for name, column in PARTITIONS.items())
+    )
+
+
+def _features() -> Iterator[str]:
+    yield "## Features"
+    yield "TTL is how long the online value lives; `-` is computed at the request and never stored."
+    features = all_features()
+    for entity in dict.fromkeys(feature.entity for feature in features):
+        yield f"### Of a {entity}"
+        yield _table(
+            ("feature", "type", "unit", "TTL, days", "default", "what it is", "made from"),
+            (_feature(feature) for feature in features if feature.entity == entity),
+        )
+
+
+def _feature(feature: Feature) -> tuple[str, ...]:
+    return (
+        f"`{feature.name}`",
+        feature.dtype,
+        feature.unit,
+        str(feature.ttl_days or "-"),
+        _value(feature.default) or "unknown",
+        feature.description,
+        feature.source,
+    )
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _type(annotation: Any) -> str:  # noqa: ANN401 - a type expression
+    if get_origin(annotation) is None:
+        return "" if annotation is type(None) else getattr(annotation, "__name__", str(annotation))
+    names = [arg if isinstance(arg, str) else _type(arg) for arg in get_args(annotation)]
+    return " or ".join(name for name in names if name)
+
+
+def _value(default: object) -> str:
+    if default is None or callable(default):
+        return ""
+    if isinstance(default, float) and math.isnan(default):
+        return "unknown"
+    return f"`{default}`"
+
+
+def _bounds(minimum: float | None, maximum: float | None) -> str:
+    least = f" At least {minimum:g}." if minimum is not None else ""
+    return least + (f" At most {maximum:g}." if maximum is not None else "")
+
+
+def _first_paragraph(text: str) -> str:
+    return " ".join(text.strip().split("\n\n")[0].split())
+
+
+def _sentence(parameter: Any) -> str:  # noqa: ANN401 - private to typer
+    return " ".join((parameter.help or "").split())
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the page, or with ``--check`` compare it; 1 where it is out of date."""
+    made = page()
+    if "--check" not in arguments:
+        PAGE.write_text(made, encoding="utf-8")
+        return 0
+    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == made:
+        return 0
+    sys.stderr.write("error: docs/reference.md is not what the code says\nhint: make reference\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

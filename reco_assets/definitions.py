@@ -1,0 +1,37 @@
+"""Everything in the code location, on one screen."""
+
+import dagster as dg
+
+from reco_assets.candidates import assets as candidates
+from reco_assets.catalogue import assets as catalogue
+from reco_assets.events import assets as events
+from reco_assets.features import assets as features
+from reco_assets.interactions import assets as interactions
+from reco_assets.online import assets as online
+from reco_assets.platform.resources import Platform
+from reco_assets.ranking import assets as ranking
+from reco_assets.ranking import release
+
+everything = dg.define_asset_job(
+    "everything",
+    selection=dg.AssetSelection.all(),
+    executor_def=dg.in_process_executor,
+    description="From raw events to the online store: one run over a day or a range of days.",
+)
+
+retrain = dg.build_schedule_from_partitioned_job(
+    everything,
+    name="daily_retraining",
+    hour_of_day=2,
+    description="At 02:00 UTC: yesterday's tables, a new challenger, the gate, the online store.",
+)
+
+defs = dg.Definitions(
+    assets=dg.load_assets_from_modules(
+        [events, catalogue, interactions, features, candidates, ranking, release, online]
+    ),
+    jobs=[everything],
+    schedules=[retrain],
+    resources={"platform": Platform()},
+    executor=dg.in_process_executor,
+)

@@ -1,0 +1,60 @@
+"""The one tree of errors. Each names what was being done, on what, and what to do next."""
+
+from __future__ import annotations
+
+
+class RecoError(Exception):
+    """Base of every error this project raises on purpose.
+
+    Parameters
+    ----------
+    message
+        What failed, and on which object.
+    hint
+        What the reader can do about it; printed on a line of its own by the command line.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class BadInput(RecoError):
+    """A file, a mapping or an argument that a person gave cannot be used."""
+
+
+class BadEvent(RecoError):
+    """An event breaks the contract; it belongs in quarantine."""
+
+
+class BadRequest(RecoError):
+    """A request to the service breaks its contract; answered with 400."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class MissingDependency(RecoError):
+    """Something outside the process is not there: Java, a free port, disk space, a server."""
+
+
+class MissingTable(RecoError):
+    """A lake table that this step reads has never been written."""
+
+
+class MissingBundle(RecoError):
+    """No recommender bundle has been promoted yet, or the promoted one cannot be read."""
+
+
+class IncompatibleBundle(RecoError):
+    """A bundle was built for another feature catalogue or codec than the running code has."""
+
+
+class GateFailed(RecoError):
+    """A candidate ranker is not good enough to become champion; nothing was changed."""

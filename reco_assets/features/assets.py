@@ -1,0 +1,115 @@
+"""Gold: 5-minute tiles, their daily rollups, and the features made of them."""
+
+from collections.abc import Callable
+from datetime import date
+
+import dagster as dg
+import polars as pl
+
+from reco_assets.features import pipeline
+from reco_assets.features.catalogue import PRODUCT_FEATURES, USER_FEATURES, Feature, all_features
+from reco_assets.monitoring.checks import results, specs
+from reco_assets.monitoring.findings import Finding, has_rows, in_range, no_nulls, unique
+from reco_assets.monitoring.metadata import table_metadata
+from reco_assets.monitoring.plots import daily_bars, histograms
+from reco_assets.platform.engine import Engine, Written
+from reco_assets.platform.resources import DAILY, ONE_RUN, Platform, days_of
+
+_DESCRIBED = {feature.name: feature.description for feature in all_features()}
+
+
+def _daily_table(
+    name: str,
+    build: Callable[[Engine, date, date], Written],
+    deps: list[str],
+    key: list[str],
+    description: str,
+    features: tuple[Feature, ...] = (),
+    ranges: dict[str, tuple[float, float]] | None = None,
+) -> dg.AssetsDefinition:
+    day = "as_of" if features else "event_date"
+
+    @dg.asset(
+        name=name,
+        group_name="features",
+        deps=deps,
+        partitions_def=DAILY,
+        backfill_policy=ONE_RUN,
+        description=description,
+        kinds={"ibis", "delta"},
+        owners=["team:data"],
+        check_specs=specs(name, "no_nulls", "unique", *(["in_range"] if ranges else []), advisory=["volume"]),
+    )
+    def table(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        first, last = days_of(context)
+        lake = platform.lake()
+        with platform.engine() as engine:
+            written = build(engine, first, last)
+        frame = lake.scan(f"gold/{name}").filter(pl.col(day).is_between(first, last))
+        counts = frame.group_by(day).len().sort(day).collect()
+        sample = frame.head(200_000).collect()
+        pictures = {"daily": daily_bars(f"{name}: rows a day", counts[day].to_list(), counts["len"].to_list())}
+        if features:
+            shown = {f.name: sample[f.name].cast(pl.Float64).fill_null(float("nan")).to_numpy() for f in features}
+            pictures["distribution"] = histograms(f"{name}: distribution", shown)
+        found: list[Finding] = [no_nulls(frame, key), unique(frame, key), has_rows(frame)]
+        if ranges:
+            found.append(in_range(frame, ranges))
+        return dg.MaterializeResult(
+            metadata=table_metadata(
+                sample, version=written.version, rows=written.rows, descriptions=_DESCRIBED, pictures=pictures
+            ),
+            check_results=results(name, *(f if f.name != "volume" else advisory(f) for f in found)),
+        )
+
+    return table
+
+
+def advisory(finding: Finding) -> Finding:
+    """The same finding, which stops nothing."""
+    return Finding(finding.name, finding.passed, finding.description, False, finding.facts)
+
+
+def _rollup(name: str) -> Callable[[Engine, date, date], Written]:
+    return lambda engine, first, last: pipeline.build_days(engine, f"gold/{name}", first, last)
+
+
+user_windows = _daily_table(
+    "user_windows", pipeline.build_user_windows, ["interactions"], ["user_id", "window_start"],
+    "5-minute tiles of each user; additive, so that any horizon is a sum.",
+)  # fmt: skip
+user_category_windows = _daily_table(
+    "user_category_windows", pipeline.build_user_category_windows, ["interactions"],
+    ["user_id", "window_start", "category"],
+    "5-minute tiles of each user and category.",
+)  # fmt: skip
+product_windows = _daily_table(
+    "product_windows", pipeline.build_product_windows, ["interactions"], ["product_id", "window_start"],
+    "5-minute tiles of each product.",
+)  # fmt: skip
+user_days = _daily_table(
+    "user_days", _rollup("user_days"), ["user_windows"], ["user_id", "event_date"],
+    "Daily rollup of the user tiles.",
+)  # fmt: skip
+user_category_days = _daily_table(
+    "user_category_days", _rollup("user_category_days"), ["user_category_windows"],
+    ["user_id", "event_date", "category"],
+    "Daily rollup of the user and category tiles.",
+)  # fmt: skip
+product_days = _daily_table(
+    "product_days", _rollup("product_days"), ["product_windows"], ["product_id", "event_date"],
+    "Daily rollup of the product tiles.",
+)  # fmt: skip
+user_features = _daily_table(
+    "user_features", pipeline.build_user_features, ["user_days", "user_category_days"], ["user_id", "as_of"],
+    "30-day features of each user whose value changed at the end of the day; "
+    "the row that holds at a time is the last one before it.",
+    USER_FEATURES,
+    {"total_events": (0, 1e9), "purchase_rate": (0, 1e6), "avg_price_point": (0, 1e9)},
+)  # fmt: skip
+product_features = _daily_table(
+    "product_features", pipeline.build_product_features, ["product_days", "products"], ["product_id", "as_of"],
+    "30-day features of each product whose value changed at the end of the day.",
+    PRODUCT_FEATURES,
+    {"popularity_score": (0, 100), "avg_rating": (0, 5), "conversion_rate": (0, 1e6)},
+)  # fmt: skip

@@ -1,0 +1,207 @@
+"""The ranker's input: the only code that builds it, for a training row as for a live request."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from reco_assets.features.catalogue import PRODUCT_FEATURES, RANKING_FEATURES, USER_FEATURES, names
+
+Floats = npt.NDArray[np.float32]
+Int32s = npt.NDArray[np.int32]
+Int64s = npt.NDArray[np.int64]
+Int8s = npt.NDArray[np.int8]
+
+_U: Final = len(USER_FEATURES)
+_P: Final = len(PRODUCT_FEATURES)
+_USER_RATE: Final = names(USER_FEATURES).index("purchase_rate")
+_USER_PRICE: Final = names(USER_FEATURES).index("avg_price_point")
+_PRODUCT_PRICE: Final = names(PRODUCT_FEATURES).index("price")
+_S: Final = sum(feature.entity == "pair" and feature.source == "candidates" for feature in RANKING_FEATURES)
+_WIDTH: Final = len(RANKING_FEATURES)
+_HOUR_US: Final = 3_600_000_000
+_DAY_US: Final = 86_400_000_000
+
+#: purchase_tier: high above the first rate, medium above the second, else low.
+TIER_HIGH: Final = 0.1
+TIER_MEDIUM: Final = 0.05
+
+
+@njit(cache=True)
+def _fill(
+    out: Floats,
+    user: Floats,
+    favorite_category: int,
+    items: Int32s,
+    kinds: Int8s,
+    times: Int64s,
+    bought: Int32s,
+    candidates: Int32s,
+    scores: Floats,
+    products: Floats,
+    category: Int32s,
+    department: Int32s,
+    brand: Int32s,
+    first_seen: Int64s,
+    now: int,
+    hour: int,
+    weekday: int,
+    device: int,
+) -> None:
+    n = len(items)
+    sources = scores.shape[1]
+    price_sum = np.float32(0.0)
+    price_count = 0
+    distinct = 0
+    departments = 0
+    clicks = 0
+    carts = 0
+    for h in range(n):
+        price = products[items[h], _PRODUCT_PRICE]
+        if price == price:
+            price_sum += price
+            price_count += 1
+        first = True
+        first_department = True
+        for other in range(h):
+            if items[other] == items[h]:
+                first = False
+            if department[items[other]] == department[items[h]]:
+                first_department = False
+        distinct += first
+        departments += first_department
+        clicks += kinds[h] == 0
+        carts += kinds[h] == 1
+    session_price = price_sum / price_count if price_count > 0 else np.float32(np.nan)
+    hours_since_last = np.float32((now - times[n - 1]) / _HOUR_US) if n > 0 else np.float32(np.nan)
+    span_hours = np.float32((times[n - 1] - times[0]) / _HOUR_US) if n > 0 else np.float32(np.nan)
+    rate = user[_USER_RATE]
+    tier = 2.0 if rate > TIER_HIGH else (1.0 if rate > TIER_MEDIUM else 0.0)
+    last = items[n - 1] if n > 0 else -1
+    for c in range(len(candidates)):
+        row = candidates[c]
+        at = 0
+        for f in range(_U):
+            out[c, at] = user[f]
+            at += 1
+        for f in range(_P):
+            out[c, at] = products[row, f]
+            at += 1
+        proposed = 0
+        for s in range(sources):
+            out[c, at] = scores[c, s]
+            proposed += scores[c, s] > 0
+            at += 1
+        out[c, at] = proposed
+        same_category = np.float32(0.0)
+        same_department = np.float32(0.0)
+        same_brand = np.float32(0.0)
+        seen = 0
+        seen_carts = 0
+        last_seen = 0
+        total = np.float32(0.0)
+        for h in range(n):
+            item = items[h]
+            weight = np.float32(1.0) / np.float32(n - h)
+            total += weight
+            if category[row] >= 0 and category[item] == category[row]:
+                same_category += weight
+            if department[row] >= 0 and department[item] == department[row]:
+                same_department += weight
+            if brand[row] >= 0 and brand[item] == brand[row]:
+                same_brand += weight
+            if item == row:
+                seen += 1
+                seen_carts += kinds[h] == 1
+                last_seen = times[h]
+        if total > 0:
+            same_category /= total
+            same_department /= total
+            same_brand /= total
+        was_bought = 0.0
+        for b in bought:
+            if b == row:
+                was_bought = 1.0
+        price = products[row, _PRODUCT_PRICE]
+        out[c, at + 1] = same_category
+        out[c, at + 2] = same_department
+        out[c, at + 3] = same_brand
+        out[c, at + 4] = 1.0 if last >= 0 and category[row] >= 0 and category[last] == category[row] else 0.0
+        out[c, at + 5] = 1.0 if favorite_category >= 0 and category[row] == favorite_category else 0.0
+        out[c, at + 6] = price / user[_USER_PRICE]
+        out[c, at + 7] = price / session_price
+        out[c, at + 8] = seen
+        out[c, at + 9] = seen_carts
+        out[c, at + 10] = was_bought
+        out[c, at + 11] = (now - last_seen) / _HOUR_US if seen > 0 else np.nan
+        out[c, at + 12] = (now - first_seen[row]) / _DAY_US
+        out[c, at + 13] = n
+        out[c, at + 14] = distinct
+        out[c, at + 15] = departments
+        out[c, at + 16] = clicks
+        out[c, at + 17] = carts
+        out[c, at + 18] = session_price
+        out[c, at + 19] = hours_since_last
+        out[c, at + 20] = span_hours
+        out[c, at + 21] = tier
+        out[c, at + 22] = hour
+        out[c, at + 23] = weekday
+        out[c, at + 24] = device
+
+
+def ranking_features(
+    user: Floats,
+    favorite_category: int,
+    items: Int32s,
+    kinds: Int8s,
+    times: Int64s,
+    bought: Int32s,
+    candidates: Int32s,
+    scores: Floats,
+    products: Floats,
+    category: Int32s,
+    department: Int32s,
+    brand: Int32s,
+    first_seen: Int64s,
+    now: int,
+    hour: int,
+    weekday: int,
+    device: int,
+) -> Floats:
+    """Features of every candidate for one person at one moment.
+
+    Parameters
+    ----------
+    user
+        ``float32[len(USER_FEATURES)]``, made of windows closed by ``now``.
+    favorite_category
+        Category code, or -1.
+    items, kinds, times
+        The person's last product events before ``now``, oldest first.
+    bought
+        Item rows bought before.
+    candidates, scores
+        ``int32[n]`` item rows and ``float32[n, sources]``.
+    products
+        ``float32[n_items, len(PRODUCT_FEATURES)]``, made of windows closed by ``now``.
+    category, department, brand, first_seen
+        Columns of the item table.
+    now
+        UTC microseconds.
+    hour, weekday, device
+        Context: 0-23, 0-6 from Monday, index into ``DEVICES``.
+
+    Returns
+    -------
+    ``float32[n, len(RANKING_FEATURES)]``, columns in the order of the feature catalogue.
+    """
+    assert scores.shape[1] == _S, "one column a source, as the feature catalogue lists them"
+    out = np.empty((len(candidates), _WIDTH), np.float32)
+    _fill(
+        out, user, favorite_category, items, kinds, times, bought, candidates, scores, products,
+        category, department, brand, first_seen, now, hour, weekday, device,
+    )  # fmt: skip
+    return out

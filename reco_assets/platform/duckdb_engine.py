@@ -1,0 +1,143 @@
+"""DuckDB as the engine: reads the pruned Parquet files of a Delta table, streams results into Delta."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from datetime import date
+from itertools import count
+
+import duckdb
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+from ibis.backends.sql.datatypes import DuckDBType
+from typing_extensions import override
+
+from reco_assets.platform.engine import Engine, Written, day_column, plain
+from reco_assets.platform.lake import PARTITIONS, Lake, within
+
+#: Rows handed to the Delta writer at a time.
+BATCH = 65_536
+
+#: Spark's names of the functions in platform/engine.py, and the dates that both engines share.
+_FUNCTIONS = """
+    CREATE MACRO unix_micros(t) AS epoch_us(t);
+    CREATE MACRO timestamp_micros(us) AS make_timestamptz(us);
+    CREATE MACRO unix_date(d) AS CAST(d - DATE '1970-01-01' AS INTEGER);
+    CREATE MACRO date_from_unix_date(n) AS DATE '1970-01-01' + n;
+    CREATE MACRO xxhash64(s) AS CAST(hash(s) >> 1 AS BIGINT);
+"""
+
+
+class DuckDBEngine(Engine):
+    """One in-memory DuckDB connection over a lake; it spills to disk beyond ``memory_gb``.
+
+    Parameters
+    ----------
+    threads
+        0 takes every core.
+    """
+
+    def __init__(self, lake: Lake, *, threads: int = 0, memory_gb: float = 4.0) -> None:
+        self.lake = lake
+        self._spill = tempfile.TemporaryDirectory(prefix="reco-spill-")
+        options: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": f"{memory_gb}GB",
+            "temp_directory": self._spill.name,
+            "preserve_insertion_order": False,
+        }
+        if threads:
+            options["threads"] = threads
+        self._connection = duckdb.connect(config=options)
+        self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute(_FUNCTIONS)
+        self._names = (f"source_{number}" for number in count())
+
+    @override
+    def table(
+        self,
+        name: str,
+        *,
+        event_dates: tuple[date, date] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> ir.Table:
+        delta = self.lake.open(name)
+        schema = pa.schema(delta.schema().to_arrow())
+        column = day_column(name)
+        files = self.lake.files_of_days(name, column, *event_dates) if event_dates else self.lake.files(name)
+        view = next(self._names)
+        kept = list(columns or schema.names)
+        days = within(column, *event_dates) if event_dates else None
+        where = f" WHERE {days}" if days else ""
+        if not files:
+            self._connection.register(view, schema.empty_table())
+        elif "://" in self.lake.root:
+            # DuckDB would need an extension to read an object store; deltalake brings its own client.
+            dataset = delta.to_pyarrow_dataset(file_pruning_predicate=days)
+            self._connection.register(f"{view}_files", dataset)
+            self._connection.execute(f"CREATE VIEW {view} AS SELECT * FROM {view}_files{where}")
+        else:
+            paths = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
+            partition = PARTITIONS.get(name)
+            # Ids that look like numbers must stay text: the day is the only partition value there is.
+            hive = f", hive_partitioning = true, hive_types = {{'{partition}': DATE}}" if partition else ""
+            names = ", ".join(f'"{item}"' for item in schema.names)
+            self._connection.execute(
+                f"CREATE VIEW {view} AS SELECT {names} FROM "
+                f"read_parquet([{paths}], union_by_name = true{hive}){where}"
+            )
+        table: ir.Table = ibis.table(ibis.Schema.from_pyarrow(schema), name=view)
+        return table.select(*kept)
+
+    @override
+    def arrow(self, data: pa.Table) -> ir.Table:
+        view = next(self._names)
+        data = plain(data)
+        self._connection.register(view, data)
+        return ibis.table(ibis.Schema.from_pyarrow(data.schema), name=view)
+
+    @override
+    def to_arrow(self, expression: ir.Table) -> pa.Table:
+        return self._reader(expression).read_all()
+
+    @override
+    def replace_window(
+        self, name: str, expression: ir.Table, first: date, last: date, **metadata: str
+    ) -> Written:
+        rows = _Counted(self._reader(expression))
+        return Written(self.lake.replace_window(name, rows.reader, first, last, None, **metadata), rows.count)
+
+    @override
+    def replace(self, name: str, expression: ir.Table, **metadata: str) -> Written:
+        rows = _Counted(self._reader(expression))
+        return Written(self.lake.replace(name, rows.reader, **metadata), rows.count)
+
+    @override
+    def close(self) -> None:
+        self._connection.close()
+        self._spill.cleanup()
+
+    def _reader(self, expression: ir.Table) -> pa.RecordBatchReader:
+        # Sums of BIGINT are HUGEINT in DuckDB: the declared type is restored at the very end.
+        columns = ", ".join(
+            f'CAST("{name}" AS {DuckDBType.to_string(dtype)}) AS "{name}"'
+            for name, dtype in expression.schema().items()
+        )
+        sql = f"SELECT {columns} FROM ({ibis.to_sql(expression, dialect='duckdb')})"
+        reader: pa.RecordBatchReader = self._connection.sql(sql).to_arrow_reader(BATCH)
+        return reader
+
+
+class _Counted:
+    """A reader that counts the rows passing through it."""
+
+    def __init__(self, source: pa.RecordBatchReader) -> None:
+        self.count = 0
+        self._source = source
+        self.reader = pa.RecordBatchReader.from_batches(source.schema, self._batches())
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        for batch in self._source:
+            self.count += batch.num_rows
+            yield batch

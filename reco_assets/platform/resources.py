@@ -1,0 +1,85 @@
+"""What assets get from Dagster: the engine's parts, opened from one set of settings."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+from dagster_pyspark import PySparkResource
+
+from reco_assets.errors import MissingTable
+from reco_assets.platform.artifacts import Artifacts
+from reco_assets.platform.engine import Engine, open_engine
+from reco_assets.platform.lake import Lake
+from reco_assets.platform.settings import Settings
+
+
+class Platform(dg.ConfigurableResource):
+    """Lake, engine, artifacts: whatever the ``RECO_*`` settings say they are.
+
+    The environment is read when a run asks, never when the code location loads.
+    """
+
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return Settings()
+
+    def lake(self) -> Lake:
+        """The lake."""
+        settings = self.settings()
+        return Lake(settings.lake_root)
+
+    def artifacts(self) -> Artifacts:
+        """Arrays that one asset hands to the next."""
+        return Artifacts(self.settings().home / "artifacts")
+
+    @contextmanager
+    def engine(self) -> Iterator[Engine]:
+        """The compute engine, closed at the end; on Spark the session comes from dagster-pyspark."""
+        settings = self.settings()
+        spark = None
+        if settings.engine == "spark":
+            from reco_assets.platform.spark_engine import spark_config
+
+            spark = PySparkResource(spark_config=spark_config(settings)).spark_session
+        engine = open_engine(settings, self.lake(), spark)
+        try:
+            yield engine
+        finally:
+            engine.close()
+
+    def now(self) -> datetime:
+        """The clock, UTC; pure modules get it as an argument."""
+        return datetime.now(UTC)
+
+
+def first_day(settings: Settings) -> date:
+    """First daily partition: as set, else the first day of raw/events, else thirty days ago.
+
+    A lake on an object store is not asked while the code location loads; there it must be set.
+    """
+    if settings.first_day is not None:
+        return settings.first_day
+    fallback = datetime.now(UTC).date() - timedelta(days=30)
+    if "://" in settings.lake_root:
+        return fallback
+    try:
+        span = Lake(settings.lake_root).span("raw/events")
+    except MissingTable:
+        return fallback
+    return span[0] if span else fallback
+
+
+#: One partition an event day, today included: its events are still coming in.
+DAILY = dg.DailyPartitionsDefinition(start_date=first_day(Settings()).isoformat(), end_offset=1)
+
+#: A backfill of many days is one run over the range.
+ONE_RUN = dg.BackfillPolicy.single_run()
+
+
+def days_of(context: dg.AssetExecutionContext) -> tuple[date, date]:
+    """First and last event day of a partitioned run."""
+    keys = context.partition_key_range
+    return date.fromisoformat(keys.start), date.fromisoformat(keys.end)
+
+

@@ -1,0 +1,58 @@
+"""Every setting of the engine, in one typed place, read from ``RECO_*`` environment variables."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Where things are and what they run on; the defaults are one laptop with nothing installed."""
+
+    model_config = SettingsConfigDict(env_prefix="RECO_", env_file=None, frozen=True, extra="forbid")
+
+    home: Path = Field(Path("data"), description="Folder for the lake, Redis, MLflow and bundles.")
+    engine: Literal["duckdb", "spark"] = Field("duckdb", description="What runs the feature tables.")
+    threads: int = Field(0, description="Threads for compute; 0 takes every core.", ge=0)
+    memory_gb: float = Field(4.0, description="Memory the compute engine may use, GB.", gt=0)
+    lake_uri: str | None = Field(None, description="Root of the lake; default <home>/lake.")
+    landing: Path | None = Field(
+        None, description="Folder whose files raw_events imports; default <home>/landing."
+    )
+    first_day: date | None = Field(
+        None, description="First daily partition; default: the first day that the lake holds."
+    )
+    redis_url: str | None = Field(
+        None, description="Redis to use, as redis://host:port/0; default an embedded one in <home>/redis."
+    )
+    redis_port: int = Field(6399, description="TCP port of the embedded Redis, on 127.0.0.1.")
+    mlflow_uri: str | None = Field(
+        None, description="MLflow tracking server; default sqlite in <home>/mlflow."
+    )
+    model_name: str = Field("reco-bundle", description="Name of the bundle in the MLflow registry.")
+    service_host: str = Field("127.0.0.1", description="Address that the service binds to.")
+    service_port: int = Field(3000, description="Port of the service.")
+    service_workers: int = Field(1, description="Worker processes of the service.", ge=1)
+    user_ttl_days: int = Field(30, description="Days a user's online value lives.", ge=1)
+    product_ttl_days: int = Field(7, description="Days a product's online value lives.", ge=1)
+
+    @property
+    def lake_root(self) -> str:
+        """URI or absolute path of the lake's root."""
+        return self.lake_uri or str((self.home / "lake").resolve())
+
+    @property
+    def landing_folder(self) -> Path:
+        """Folder whose files ``raw_events`` imports."""
+        return self.landing or self.home / "landing"
+
+    @property
+    def mlflow_tracking_uri(self) -> str:
+        """MLflow's tracking and registry URI."""
+        if self.mlflow_uri:
+            return self.mlflow_uri
+        return f"sqlite:///{(self.home / 'mlflow' / 'mlflow.db').resolve()}"

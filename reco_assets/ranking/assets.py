@@ -1,0 +1,203 @@
+"""The daily retraining: training examples, the ranker, its evaluation."""
+
+import dagster as dg
+import polars as pl
+
+from reco_assets.errors import BadInput
+from reco_assets.interactions.assets import load_learning_log
+from reco_assets.monitoring.checks import results, specs
+from reco_assets.monitoring.findings import Finding, has_rows, no_nulls
+from reco_assets.monitoring.metadata import table_metadata
+from reco_assets.monitoring.plots import importance_bars, markdown_image, metric_bars
+from reco_assets.platform.resources import Platform
+from reco_assets.ranking.evaluation import FULL, evaluate
+from reco_assets.ranking.examples_table import examples_of, examples_table
+from reco_assets.ranking.lambdamart import RankerParameters, train_ranker
+from reco_assets.ranking.metrics import METRICS
+from reco_assets.ranking.outcome import load_choice, save_choice, save_means
+from reco_assets.ranking.replay import examples
+from reco_assets.ranking.run import log_choice, log_evaluation
+from reco_assets.ranking.split import split_time
+from reco_assets.ranking.training import (
+    TrainingBudget,
+    champion_answers,
+    choose_ranking,
+    past_bundle,
+    stage,
+)
+from reco_assets.recommender.bundle import Bundle
+from reco_assets.recommender.types import Policy
+
+#: What the windowed features at past moments are read from.
+_TILES = [
+    "user_windows",
+    "user_category_windows",
+    "product_windows",
+    "user_days",
+    "user_category_days",
+    "product_days",
+]
+
+
+class RankingConfig(dg.Config):
+    """What a retraining may be told from the launchpad."""
+
+    train_decisions: int = 20_000
+    judge_decisions: int = 3_000
+    rounds: int = 200
+    max_depth: int = 6
+    learning_rate: float = 0.1
+
+    def budget(self) -> TrainingBudget:
+        """As the training steps take it."""
+        return TrainingBudget(self.train_decisions, self.judge_decisions)
+
+    def parameters(self) -> RankerParameters:
+        """As the ranker takes it."""
+        return RankerParameters(self.rounds, learning_rate=self.learning_rate, max_depth=self.max_depth)
+
+
+@dg.asset(
+    group_name="ranking",
+    deps=["learning_log", *_TILES],
+    kinds={"numpy", "delta"},
+    owners=["team:ml"],
+    check_specs=specs("training_examples", "no_nulls", advisory=["volume"]),
+)
+def training_examples(
+    context: dg.AssetExecutionContext, config: RankingConfig, platform: Platform
+) -> dg.MaterializeResult:
+    """What would have been shown at past moments, labelled by what happened then.
+
+    Candidates come from sources that knew only what was before, features are as of the moment.
+    """
+    history, _ = load_learning_log(platform)
+    split = split_time(history.first, history.last)
+    lake, artifacts, budget = platform.lake(), platform.artifacts(), config.budget()
+    bundle = past_bundle(history, split.train_from, context.log.info)
+    folder = artifacts.new("past_bundle")
+    bundle.save(folder)
+    artifacts.publish(folder)
+    training = budget.training(history.log, split)
+    validation = budget.judging(history.log, split.validate_from, split.test_from)
+    with platform.engine() as engine:
+        learned = stage(engine, lake, history, bundle, training, split.train_from, split.validate_from)
+        held = stage(engine, lake, history, bundle, validation, split.validate_from, split.test_from)
+    policy = Policy()
+    rows = examples(learned.walk(), training, bundle, policy, budget.negatives, budget.seed)
+    judged = examples(held.walk(), validation, bundle, policy, policy.candidates, budget.seed)
+    table = pl.concat(
+        [examples_table(rows, history, "train"), examples_table(judged, history, "validation")]
+    )
+    version = lake.replace("gold/training_examples", table.to_arrow())
+    volume = has_rows(table.lazy())
+    return dg.MaterializeResult(
+        metadata={
+            **table_metadata(table, version=version),
+            "decisions": len(training) + len(validation),
+            "positives": int((table["grade"] > 0).sum()),
+        },
+        check_results=results(
+            "training_examples",
+            no_nulls(table.lazy(), ["user_id", "product_id", "decided_at", "grade"]),
+            Finding("volume", volume.passed, volume.description, False, volume.facts),
+        ),
+    )
+
+
+@dg.asset(
+    group_name="ranking",
+    deps=["training_examples"],
+    kinds={"xgboost", "mlflow"},
+    owners=["team:ml"],
+)
+def ranker(
+    context: dg.AssetExecutionContext, config: RankingConfig, platform: Platform
+) -> dg.MaterializeResult:
+    """LambdaMART over the candidates, or a blend of sources where that did better on the validation day.
+
+    One MLflow run holds parameters, metrics, feature importance, the model and its signature.
+    """
+    history, _ = load_learning_log(platform)
+    split = split_time(history.first, history.last)
+    lake, artifacts, budget = platform.lake(), platform.artifacts(), config.budget()
+    table = lake.scan("gold/training_examples")
+    rows, held = examples_of(table, "train"), examples_of(table, "validation")
+    try:
+        trained = train_ranker(rows, held, config.parameters(), platform.settings().threads)
+    except BadInput as error:
+        context.log.warning(str(error))
+        trained = None
+    bundle = Bundle.load(artifacts.latest("past_bundle"))
+    validation = budget.judging(history.log, split.validate_from, split.test_from)
+    with platform.engine() as engine:
+        held_stage = stage(engine, lake, history, bundle, validation, split.validate_from, split.test_from)
+    choice = choose_ranking(trained, bundle, held_stage.walk(), Policy())
+    run_id = log_choice(platform.registry(), choice, config.parameters(), rows, context.run_id)
+    save_choice(artifacts, choice, run_id)
+    means = choice.validation.means()
+    metadata: dict[str, dg.MetadataValue] = {
+        "ranks_by": dg.MetadataValue.text(choice.name),
+        "mlflow_run": dg.MetadataValue.text(run_id),
+    }
+    if means:
+        metadata["validation"] = _bars("Validation day", means)
+    if trained is not None:
+        metadata["trees"] = dg.MetadataValue.int(trained.trees)
+        metadata["importance"] = dg.MetadataValue.md(
+            markdown_image(importance_bars("Feature importance", trained.importance), "importance")
+        )
+    return dg.MaterializeResult(metadata=metadata)
+
+
+@dg.asset(
+    group_name="ranking",
+    deps=["ranker", "learning_log", *_TILES],
+    kinds={"numpy", "mlflow"},
+    owners=["team:ml"],
+)
+def evaluation(
+    context: dg.AssetExecutionContext, config: RankingConfig, platform: Platform
+) -> dg.MaterializeResult:
+    """The full recommender, every single source, popularity and today's champion on the held-out day."""
+    history, _ = load_learning_log(platform)
+    split = split_time(history.first, history.last)
+    lake, artifacts = platform.lake(), platform.artifacts()
+    choice = load_choice(artifacts)
+    past = past_bundle(history, split.test_from, context.log.info)
+    bundle = choice.applied_to(past)
+    decisions = config.budget().judging(history.log, split.test_from, split.end)
+    champion = platform.registry().champion_bundle()
+    fair = champion is not None and champion.manifest.as_of <= split.test_from
+    with platform.engine() as engine:
+        judged = stage(engine, lake, history, bundle, decisions, split.test_from, split.end)
+        rival = (
+            champion_answers(engine, lake, history, champion, decisions, split.test_from, split.end)
+            if champion is not None and fair
+            else None
+        )
+    board = evaluate(
+        judged.walk(),
+        bundle,
+        Policy(),
+        also=lambda moment: {"champion": rival[moment.number]} if rival is not None else {},
+    )
+    means = board.means()
+    save_means(artifacts, means, board.decisions, split)
+    log_evaluation(platform.registry(), choice.run_id, means)
+    if champion is not None and not fair:
+        context.log.info("today's champion has seen the held-out day; it is not compared")
+    return dg.MaterializeResult(
+        metadata={
+            "decisions": board.decisions,
+            **({f"full {metric}": means[FULL][metric] for metric in METRICS} if means else {}),
+            **({"comparison": _bars("Held-out day", means)} if means else {}),
+        }
+    )
+
+
+def _bars(title: str, means: dict[str, dict[str, float]]) -> dg.MetadataValue:
+    shown = {
+        metric: {name: values[metric] for name, values in means.items()} for metric in ("ndcg@20", "recall@20")
+    }
+    return dg.MetadataValue.md(markdown_image(metric_bars(title, shown, best=FULL), title))

@@ -1,0 +1,66 @@
+"""Judging recommenders on the same decisions, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from reco_assets.candidates.sources import SOURCES
+from reco_assets.ranking.metrics import Scoreboard
+from reco_assets.ranking.replay import Moment
+from reco_assets.recommender.bundle import Bundle
+from reco_assets.recommender.recommend import blocked_items, current_history, recommend
+from reco_assets.recommender.types import Floats, Policy, Request
+
+Int32s = npt.NDArray[np.int32]
+
+#: How many products an answer under evaluation holds.
+SHOWN: Final = 20
+FULL: Final = "full"
+BLEND: Final = "blend"
+
+
+def one_source(name: str) -> Floats:
+    """Blend weights that rank by one source alone; popular breaks its ties and fills its gaps."""
+    weights = np.array([1.0 if source == name else 0.0 for source in SOURCES], np.float32)
+    weights[list(SOURCES).index("popular")] += np.float32(1e-4)
+    return weights
+
+
+def answers(bundle: Bundle, policy: Policy, moment: Moment) -> dict[str, Int32s]:
+    """What the full recommender, the blend and every source alone would have shown."""
+    request = Request(n=SHOWN)
+    shown = {}
+    named = {FULL: bundle, BLEND: replace(bundle, ranker=None)}
+    for name, recommender in named.items():
+        decision = recommend(request, moment.state, recommender, policy, moment.now)
+        shown[name] = np.array([one.item for one in decision.recommendations], np.int32)
+    past = current_history(request, moment.state, moment.now)
+    blocked = blocked_items(request, moment.state, past, bundle, policy)
+    with bundle.scratch() as scratch:
+        for name, retriever in bundle.sources.retrievers.items():
+            query = retriever.query(past, scratch)
+            top = query.top(SHOWN + len(blocked))
+            query.close()
+            shown[name] = top[~np.isin(top, blocked)][:SHOWN]
+    return shown
+
+
+def evaluate(
+    walk: Iterator[Moment],
+    bundle: Bundle,
+    policy: Policy,
+    also: Callable[[Moment], Mapping[str, Int32s]] = lambda moment: {},
+    progress: Callable[[int], None] = lambda done: None,
+) -> Scoreboard:
+    """Play every decision that has an outcome; ``also`` adds further recommenders' answers."""
+    board = Scoreboard()
+    for moment in walk:
+        progress(moment.number)
+        if len(moment.outcome.items):
+            board.add({**answers(bundle, policy, moment), **also(moment)}, moment.outcome.items)
+    return board

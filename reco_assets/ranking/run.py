@@ -1,0 +1,73 @@
+"""The MLflow run of a retraining: parameters, metrics, pictures, the model with its signature."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import mlflow
+import pandas as pd
+from mlflow.models import infer_signature
+from PIL import Image
+
+from reco_assets.features.catalogue import RANKING_FEATURES, names
+from reco_assets.monitoring.plots import importance_bars, metric_bars
+from reco_assets.platform.registry import Registry
+from reco_assets.ranking.evaluation import FULL
+from reco_assets.ranking.lambdamart import RankerParameters
+from reco_assets.ranking.outcome import Means
+from reco_assets.ranking.replay import Examples
+from reco_assets.ranking.training import Choice
+
+EXPERIMENT = "reco-ranking"
+
+
+def log_choice(
+    registry: Registry, choice: Choice, parameters: RankerParameters, rows: Examples, dagster_run: str
+) -> str:
+    """Record a training in a run of its own; the run's id."""
+    registry.connect(EXPERIMENT)
+    with mlflow.start_run(tags={"dagster_run_id": dagster_run}) as run:
+        mlflow.log_params(parameters.as_params())
+        mlflow.log_params({"ranks_by": choice.name, "rows": len(rows), "features": len(RANKING_FEATURES)})
+        _log_means("validation", choice.validation.means())
+        if choice.trained is not None:
+            mlflow.log_metrics(
+                {
+                    "validation_ndcg_at_10": choice.trained.validation_ndcg,
+                    "trees": choice.trained.trees,
+                }
+            )
+            _log_png(importance_bars("Feature importance", choice.trained.importance), "importance.png")
+            example = pd.DataFrame(rows.features[:100], columns=list(names(RANKING_FEATURES)))
+            mlflow.xgboost.log_model(
+                choice.trained.ranker.booster,
+                name="ranker",
+                signature=infer_signature(example, choice.trained.ranker.score(rows.features[:100])),
+                model_format="ubj",
+            )
+    return str(run.info.run_id)
+
+
+def log_evaluation(registry: Registry, run_id: str, means: Means) -> None:
+    """Add what the held-out day said to the training's run."""
+    registry.connect(EXPERIMENT)
+    with mlflow.start_run(run_id=run_id):
+        _log_means("test", means)
+
+
+def _log_means(part: str, means: Means) -> None:
+    if not means:
+        return
+    mlflow.log_metrics(
+        {
+            f"{part}.{name}.{metric.replace('@', '_at_')}": value
+            for name, values in means.items()
+            for metric, value in values.items()
+        }
+    )
+    bars = {metric: {name: values[metric] for name, values in means.items()} for metric in ("ndcg@20", "recall@20")}
+    _log_png(metric_bars(part, bars, best=FULL), f"{part}.png")
+
+
+def _log_png(png: bytes, name: str) -> None:
+    mlflow.log_image(Image.open(BytesIO(png)), name)

@@ -1,0 +1,149 @@
+"""From history to a judged ranker, step by step; the assets and the benchmark call the same steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+
+from reco_assets.candidates.sources import BLEND, SOURCES, Sources
+from reco_assets.features.catalogue import catalogue_hash
+from reco_assets.interactions.history import ShopHistory
+from reco_assets.interactions.log import InteractionLog
+from reco_assets.platform.engine import Engine
+from reco_assets.platform.lake import Lake
+from reco_assets.ranking.decisions import Decisions, sample_decisions
+from reco_assets.ranking.evaluation import FULL, SHOWN, evaluate, one_source
+from reco_assets.ranking.split import Split
+from reco_assets.ranking.windowed import blank_matrix, product_timeline, user_timeline
+from reco_assets.ranking.lambdamart import Trained
+from reco_assets.ranking.metrics import Scoreboard
+from reco_assets.ranking.replay import Moment, moments
+from reco_assets.recommender.bundle import Bundle, Manifest
+from reco_assets.recommender.recommend import recommend
+from reco_assets.recommender.types import Int32s, Policy, Request
+
+#: What recommenders are compared by.
+DECISIVE = "ndcg@20"
+
+
+@dataclass(frozen=True)
+class TrainingBudget:
+    """How much of a large history is looked at.
+
+    Attributes
+    ----------
+    train_decisions, judge_decisions
+        Decisions that the ranker learns from, and that it is validated and tested on.
+    negatives
+        Candidates without an outcome kept for each training decision.
+    """
+
+    train_decisions: int = 20_000
+    judge_decisions: int = 3_000
+    per_user: int = 3
+    negatives: int = 60
+    seed: int = 7
+
+    def training(self, log: InteractionLog, split: Split) -> Decisions:
+        """Decisions to learn from."""
+        return sample_decisions(
+            log, split.train_from, split.validate_from, self.train_decisions, self.per_user, self.seed
+        )
+
+    def judging(self, log: InteractionLog, first: int, last: int) -> Decisions:
+        """Decisions to judge by: one a person."""
+        return sample_decisions(log, first, last, self.judge_decisions, 1, self.seed)
+
+
+def past_bundle(history: ShopHistory, before: int, progress: Callable[[str], None] = lambda name: None) -> Bundle:
+    """A bundle without a ranker, built only on what happened before ``before``."""
+    items = history.items
+    return Bundle(
+        manifest=Manifest(f"as-of-{before}", before, before, catalogue_hash()),
+        items=items,
+        sources=Sources.fit(history.log.before(before), items, before, progress),
+        product_matrix=blank_matrix(items),
+        ranker=None,
+    )
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The decisions of a stretch of time and all that is needed to walk through them again."""
+
+    decisions: Decisions
+    walk: Callable[[], Iterator[Moment]]
+
+
+def stage(
+    engine: Engine,
+    lake: Lake,
+    history: ShopHistory,
+    bundle: Bundle,
+    decisions: Decisions,
+    first: int,
+    last: int,
+) -> Stage:
+    """The features as they stood at each of ``decisions``, all of them in ``[first, last)``."""
+    users = user_timeline(engine, history, decisions)
+    products = product_timeline(engine, lake, history, first, last)
+    return Stage(decisions, lambda: moments(history.log, decisions, last, users, products, bundle))
+
+
+def champion_answers(
+    engine: Engine,
+    lake: Lake,
+    history: ShopHistory,
+    champion: Bundle,
+    decisions: Decisions,
+    first: int,
+    last: int,
+) -> list[Int32s]:
+    """What the champion would have shown at each decision, in the item rows of ``history``.
+
+    The champion has an item table of its own: it is asked in its rows and answers in ours.
+    """
+    rows = champion.items.rows(np.asarray(history.items.keys))
+    ours = history.items.rows(np.asarray(champion.items.keys))
+    known = history.log.where(rows[history.log.item] >= 0)
+    theirs = ShopHistory(champion.items, replace(known, item=rows[known.item], n_items=len(champion.items)))
+    shown: list[Int32s] = []
+    for moment in stage(engine, lake, theirs, champion, decisions, first, last).walk():
+        decision = recommend(Request(n=SHOWN), moment.state, champion, champion.policy, moment.now)
+        items = ours[np.array([one.item for one in decision.recommendations], np.int32)]
+        shown.append(items[items >= 0])
+    return shown
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What ranks: the ranker, or a blend of sources where that did better on the validation."""
+
+    name: str
+    trained: Trained | None
+    blend: tuple[float, ...]
+    validation: Scoreboard
+
+
+def choose_ranking(trained: Trained | None, bundle: Bundle, walk: Iterator[Moment], policy: Policy) -> Choice:
+    """Take the best on the validation decisions: ranker, blend, or one source alone.
+
+    Small and young shops have too few decisions to learn from; what serves them is then never
+    worse, on these decisions, than their best single source.
+    """
+    ranked = replace(bundle, ranker=trained.ranker if trained else None)
+    board = evaluate(walk, ranked, policy)
+    means = board.means()
+    if not means:
+        return Choice("blend", None, BLEND, board)
+    # a tie goes to the ranker, then to the blend
+    order = [FULL, "blend", *SOURCES]
+    best = max(order, key=lambda name: (means[name][DECISIVE], -order.index(name)))
+    if best == FULL and trained is not None:
+        return Choice("ranker", trained, BLEND, board)
+    if best in (FULL, "blend"):
+        return Choice("blend", None, BLEND, board)
+    return Choice(best, None, tuple(float(weight) for weight in one_source(best)), board)

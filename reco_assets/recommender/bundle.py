@@ -1,0 +1,237 @@
+"""The recommender bundle: one immutable folder that holds everything an answer is made from."""
+
+from __future__ import annotations
+
+import json
+import queue
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Final, Self
+
+import numpy as np
+import numpy.typing as npt
+import xgboost
+
+from reco_assets.candidates.popular import CategoryPopular, Popular, Trending
+from reco_assets.candidates.retriever import Scratch
+from reco_assets.candidates.sources import BLEND, Sources
+from reco_assets.catalogue.items import ItemTable
+from reco_assets.errors import IncompatibleBundle, MissingBundle
+from reco_assets.features.catalogue import PRODUCT_FEATURES, RANKING_FEATURES, catalogue_hash, names
+from reco_assets.recommender.types import Floats, Int32s, Policy
+
+FORMAT: Final = 1
+_MANIFEST: Final = "manifest.json"
+_RANKER: Final = "ranker.ubj"
+_INVENTORY: Final = names(PRODUCT_FEATURES).index("inventory_level")
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """The learned ranker: a matrix of ranking features in, a score a row out."""
+
+    booster: xgboost.Booster
+
+    def score(self, matrix: Floats) -> Floats:
+        """Scores ``float32[n]`` of ``matrix`` ``float32[n, len(RANKING_FEATURES)]``."""
+        scores: Floats = self.booster.inplace_predict(matrix, validate_features=False)
+        return scores
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Where a bundle comes from.
+
+    Attributes
+    ----------
+    version
+        Name of the bundle: content of answers depends on nothing else than this folder.
+    created_at
+        UTC microseconds.
+    as_of
+        UTC microseconds: nothing that happened later is in it.
+    catalogue_hash
+        Of the feature catalogue it was built for.
+    inputs
+        Delta version of every table that was read.
+    commit, dagster_run, mlflow_run
+        The code and the runs that made it; empty where unknown.
+    blend
+        Weight of each source's score where the bundle has no ranker.
+    metrics
+        What the evaluation found, by ``recommender.metric``.
+    """
+
+    version: str
+    created_at: int
+    as_of: int
+    catalogue_hash: str
+    inputs: Mapping[str, int] = field(default_factory=dict)
+    commit: str = ""
+    dagster_run: str = ""
+    mlflow_run: str = ""
+    policy: Policy = field(default_factory=Policy)
+    blend: tuple[float, ...] = BLEND
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A loaded bundle.
+
+    Attributes
+    ----------
+    product_matrix
+        ``float32[n_items, len(PRODUCT_FEATURES)]``: a private copy, which the owner updates in
+        place as product epochs arrive (:meth:`update_products`).
+    ranker
+        None where the bundle has none yet: the source scores rank then.
+    """
+
+    manifest: Manifest
+    items: ItemTable
+    sources: Sources
+    product_matrix: Floats
+    ranker: Ranker | None
+    _scratch: queue.SimpleQueue[Scratch] = field(default_factory=queue.SimpleQueue, repr=False)
+    _sold_out: list[Int32s] = field(default_factory=list, repr=False)
+
+    @property
+    def version(self) -> str:
+        """Name of this bundle."""
+        return self.manifest.version
+
+    @property
+    def created_at(self) -> int:
+        """UTC microseconds."""
+        return self.manifest.created_at
+
+    @property
+    def catalogue_hash(self) -> str:
+        """Hash of the feature catalogue that the bundle was built for."""
+        return self.manifest.catalogue_hash
+
+    @property
+    def policy(self) -> Policy:
+        """The rules after ranking, as the bundle proposes them."""
+        return self.manifest.policy
+
+    @property
+    def popular(self) -> Popular:
+        """The source that never runs dry."""
+        found = self.sources.retrievers["popular"]
+        assert isinstance(found, Popular)
+        return found
+
+    @property
+    def trending(self) -> Trending:
+        """What is above its own past."""
+        found = self.sources.retrievers["trending"]
+        assert isinstance(found, Trending)
+        return found
+
+    @property
+    def category_popular(self) -> CategoryPopular:
+        """Popular by category."""
+        found = self.sources.retrievers["category_popular"]
+        assert isinstance(found, CategoryPopular)
+        return found
+
+    @property
+    def sold_out(self) -> Int32s:
+        """Rows whose inventory level is known to be 0 or less."""
+        if not self._sold_out:
+            level = self.product_matrix[:, _INVENTORY]
+            self._sold_out.append(np.flatnonzero(level <= 0).astype(np.int32))
+        return self._sold_out[0]
+
+    def update_products(self, rows: Int32s, values: Floats) -> None:
+        """Put new product features ``values[k, features]`` at ``rows``; -1 rows are passed over."""
+        known = rows >= 0
+        self.product_matrix[rows[known]] = values[known]
+        self._sold_out.clear()
+
+    @contextmanager
+    def scratch(self) -> Iterator[Scratch]:
+        """Borrow working memory for one answer; each concurrent answer has its own."""
+        try:
+            borrowed = self._scratch.get_nowait()
+        except queue.Empty:
+            borrowed = self.sources.scratch()
+        yield borrowed
+        # one that an error left dirty is not given back
+        self._scratch.put(borrowed)
+
+    def save(self, folder: Path) -> Path:
+        """Write the bundle; the manifest comes last, so that a folder with one is whole."""
+        (folder / "arrays").mkdir(parents=True, exist_ok=True)
+        for name, values in self._arrays().items():
+            np.save(folder / "arrays" / f"{name}.npy", np.ascontiguousarray(values))
+        if self.ranker is not None:
+            self.ranker.booster.save_model(folder / _RANKER)
+        (folder / _MANIFEST).write_text(json.dumps({"format": FORMAT, **asdict(self.manifest)}, indent=2))
+        return folder
+
+    def _arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        return {
+            **{f"items-{name}": values for name, values in self.items.arrays().items()},
+            **{f"sources-{name}": values for name, values in self.sources.arrays().items()},
+            "product_matrix": self.product_matrix,
+        }
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Open a bundle; its arrays are memory-mapped and shared by all that open it.
+
+        Raises
+        ------
+        MissingBundle
+            There is no whole bundle at ``folder``.
+        IncompatibleBundle
+            It was built for another format or feature catalogue.
+        """
+        try:
+            content = json.loads((folder / _MANIFEST).read_text())
+        except (OSError, ValueError) as error:
+            raise MissingBundle(f"loading bundle {folder.name}: no readable manifest", hint="train again") from error
+        found = (content.pop("format", None), content.get("catalogue_hash"))
+        if found != (FORMAT, catalogue_hash()):
+            raise IncompatibleBundle(
+                f"loading bundle {folder.name}: made for format and features {found}, "
+                f"this code has {(FORMAT, catalogue_hash())}",
+                hint="train a new bundle with this version of the code",
+            )
+        manifest = Manifest(**{**content, "policy": Policy(**content["policy"]), "blend": tuple(content["blend"])})
+        arrays: dict[str, dict[str, npt.NDArray[np.generic]]] = {"items": {}, "sources": {}}
+        for path in (folder / "arrays").glob("*-*.npy"):
+            group, name = path.stem.split("-", 1)
+            # an empty array cannot be mapped; the plain view is cheaper to index than a memmap
+            mapped = np.load(path, mmap_mode="r" if path.stat().st_size > 256 else None)
+            arrays[group][name] = np.asarray(mapped)
+        items = ItemTable.of_arrays(arrays["items"])
+        booster = None
+        if (folder / _RANKER).exists():
+            booster = xgboost.Booster(params={"nthread": 1}, model_file=folder / _RANKER)
+        return cls(
+            manifest=manifest,
+            items=items,
+            sources=Sources.of_arrays(arrays["sources"], len(items)),
+            product_matrix=np.load(folder / "arrays" / "product_matrix.npy"),
+            ranker=Ranker(booster) if booster is not None else None,
+        )
+
+    def with_manifest(self, **changes: object) -> Bundle:
+        """The same bundle with other facts in its manifest."""
+        return replace(self, manifest=replace(self.manifest, **changes))  # type: ignore[arg-type]
+
+
+def check_width(ranker: Ranker) -> None:
+    """Refuse a ranker that was trained on another number of features (IncompatibleBundle)."""
+    width = ranker.booster.num_features()
+    if width != len(RANKING_FEATURES):
+        raise IncompatibleBundle(
+            f"the ranker has {width} features, the feature catalogue {len(RANKING_FEATURES)}",
+            hint="train again",
+        )

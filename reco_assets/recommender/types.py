@@ -1,0 +1,139 @@
+"""What goes into a recommendation and what comes out; plain values, no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from reco_assets.errors import BadRequest
+
+Int32s = npt.NDArray[np.int32]
+Int64s = npt.NDArray[np.int64]
+Int8s = npt.NDArray[np.int8]
+UInt64s = npt.NDArray[np.uint64]
+Floats = npt.NDArray[np.float32]
+
+#: How many of a user's last product events are kept and used, newest last.
+RECENT: Final = 20
+#: How many of a user's last distinct bought products are kept.
+BOUGHT: Final = 32
+#: The most that one answer may hold.
+MOST: Final = 100
+
+DEVICES: Final = ("unknown", "desktop", "mobile", "tablet", "app")
+
+
+@dataclass(frozen=True)
+class UserState:
+    """What is known of one user at one moment, as online/codec packs it.
+
+    Attributes
+    ----------
+    features
+        ``float32[len(USER_FEATURES)]`` in catalogue order; defaults where the user is unknown.
+    favorite_category
+        Category code of the bundle's item table, or -1.
+    items, kinds, times
+        The last up to ``RECENT`` product events, oldest first: item row of the bundle,
+        :class:`EventType` code, UTC microseconds. Items that the bundle lacks are left out.
+    bought
+        Item rows of products that the user has bought, oldest first.
+    """
+
+    features: Floats
+    favorite_category: int
+    items: Int32s
+    kinds: Int8s
+    times: Int64s
+    bought: Int32s
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where and when the answer will be shown.
+
+    ``hour`` (0-23) and ``weekday`` (0 is Monday) default to those of ``now`` in UTC.
+    """
+
+    device: str = "unknown"
+    page: str = ""
+    hour: int | None = None
+    weekday: int | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to the recommender, ids already resolved to item rows.
+
+    Attributes
+    ----------
+    session_items
+        Item rows the request itself reports as just seen, oldest first; they count as clicks
+        at ``now`` and follow the stored history.
+    exclude
+        Item rows that must not be in the answer.
+    category
+        Only products of this category code, where it is not None.
+    seed
+        Breaks ties and drives anything random; the same request, state, bundle, policy, ``now``
+        and seed give the same answer to the bit.
+    """
+
+    n: int = 10
+    context: Context = field(default_factory=Context)
+    session_items: tuple[int, ...] = ()
+    exclude: tuple[int, ...] = ()
+    category: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n <= MOST:
+            raise BadRequest("num_recommendations", f"must be from 1 to {MOST}, got {self.n}")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The rules after ranking; the defaults are part of every bundle's manifest.
+
+    Attributes
+    ----------
+    max_per_category
+        Largest share of the answer that one category may take before others are preferred.
+    hide_bought
+        Leave out what the user has bought.
+    in_stock_only
+        Leave out products whose inventory level is known to be 0.
+    candidates
+        How many candidates are ranked, at the most.
+    """
+
+    max_per_category: float = 0.4
+    hide_bought: bool = True
+    in_stock_only: bool = True
+    candidates: int = 400
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """One product of an answer."""
+
+    item: int
+    score: float
+    position: int
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """An answer with what is needed to explain it.
+
+    ``rung`` names the step of the degradation ladder that answered: full, no_ranker, popular.
+    """
+
+    recommendations: tuple[Recommendation, ...]
+    candidates: int
+    rung: str
