@@ -26,7 +26,7 @@ def event(
 ) -> Event:
     """One event; its id is made of what it says unless ``event_id`` is given."""
     timestamp = moment(at)
-    made: Event = {name: None for name in EVENT_SCHEMA}
+    made: Event = dict.fromkeys(EVENT_SCHEMA)
     made |= {
         "event_id": f"{event_type}:{user_id}:{product_id or fields.get('query')}:{timestamp.isoformat()}",
         "user_id": user_id,

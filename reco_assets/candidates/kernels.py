@@ -14,7 +14,9 @@ Floats = npt.NDArray[np.float32]
 @njit(cache=True)
 def top_rows(rows: Int32s, dense: Floats, n: int) -> Int32s:
     """The ``n`` of ``rows`` with the largest ``dense`` value, best first; ties by smaller row."""
-    size = min(n, len(rows))
+    size = max(0, min(n, len(rows)))
+    if size == 0:
+        return np.empty(0, np.int32)
     heap_score = np.empty(size, np.float32)
     heap_row = np.empty(size, np.int32)
     filled = 0
@@ -81,11 +83,29 @@ def accumulate(
         weight = weights[h]
         for at in range(indptr[item], indptr[item + 1]):
             row = indices[at]
-            if dense[row] == 0.0:
-                touched[count] = row
-                count += 1
-            dense[row] += weight * values[at]
+            added = weight * values[at]
+            # what adds nothing must not be noted: a row is known as untouched by its 0
+            if added > 0.0:
+                if dense[row] == 0.0:
+                    touched[count] = row
+                    count += 1
+                dense[row] += added
     return count
+
+
+@njit(cache=True)
+def strongest(
+    history: Int32s, weights: Floats, indptr: Int64s, indices: Int32s, values: Floats, target: int
+) -> int:
+    """Place in ``history`` whose neighbour list speaks most for ``target``; -1 if none does."""
+    place = -1
+    most = np.float32(0.0)
+    for h in range(len(history)):
+        for at in range(indptr[history[h]], indptr[history[h] + 1]):
+            if indices[at] == target and weights[h] * values[at] > most:
+                most = weights[h] * values[at]
+                place = h
+    return place
 
 
 @njit(cache=True)
@@ -93,6 +113,22 @@ def clear(dense: Floats, touched: Int32s, count: int) -> None:
     """Set ``dense`` back to zero on ``touched[:count]``."""
     for at in range(count):
         dense[touched[at]] = 0.0
+
+
+@njit(cache=True)
+def group_rows(groups: Int32s, order: Int64s, n_groups: int) -> tuple[Int64s, Int64s]:
+    """``(ptr int64[n_groups + 1], rows int64[n])``: the rows of each group, in the order of ``order``."""
+    ptr = np.zeros(n_groups + 1, np.int64)
+    for group in groups:
+        ptr[group + 1] += 1
+    for group in range(n_groups):
+        ptr[group + 1] += ptr[group]
+    free = ptr[:-1].copy()
+    rows = np.empty(len(order), np.int64)
+    for row in order:
+        rows[free[groups[row]]] = row
+        free[groups[row]] += 1
+    return ptr, rows
 
 
 @njit(cache=True, parallel=True)
@@ -147,10 +183,14 @@ def cooccurrence(
                         other = item[there]
                         if other == target:
                             continue
+                        added = direction * decay[d] * recency[here]
+                        # so long ago that it counts for nothing
+                        if added <= 0.0:
+                            continue
                         if dense[other] == 0.0:
                             touched[count] = other
                             count += 1
-                        dense[other] += direction * decay[d] * recency[here]
+                        dense[other] += added
             for at in range(count):
                 dense[touched[at]] *= power[touched[at]]
             best = top_rows(touched[:count], dense, k)
@@ -216,9 +256,12 @@ def dot_rows(factors: Floats, vector: Floats, rows: Int32s) -> Floats:
     return out
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True)
 def head_scores(head_factors: Floats, vector: Floats) -> Floats:
-    """``vector @ head_factors`` for ``float32[f, n]`` factors; no threads to wake, unlike BLAS."""
+    """``vector @ head_factors`` for ``float32[f, n]`` factors; no threads to wake, unlike BLAS.
+
+    Sums in the same order as :func:`dot_rows`, so the two agree to the bit.
+    """
     out = np.zeros(head_factors.shape[1], np.float32)
     for f in range(len(vector)):
         weight = vector[f]

@@ -32,7 +32,10 @@ class Repeat:
         dense, touched = scratch.take()
         age = np.exp2((history.times - history.now) / HALF_LIFE_US)
         weights = (EVENT_WEIGHTS[history.kinds] * age).astype(np.float32)
-        rows, inverse = np.unique(history.items, return_inverse=True)
+        # searches and the like say nothing of a product
+        said = weights > 0
+        rows, inverse = np.unique(history.items[said], return_inverse=True)
+        weights = weights[said]
         dense[rows] = np.bincount(inverse, weights, len(rows))
         touched[: len(rows)] = rows
         return DenseQuery(dense, touched, len(rows))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol, Self
+from typing import ClassVar, Final, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from reco_assets.candidates.kernels import clear, top_rows
+from reco_assets.candidates.kernels import clear, group_rows, top_rows
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.events.contract import EventType
 from reco_assets.interactions.log import InteractionLog
@@ -51,13 +51,11 @@ class History:
     now: int
 
 
-_RANK_WEIGHTS: Final = np.exp(-np.arange(512, dtype=np.float32) / np.float32(RANK_DECAY))
-
-
 def history(items: Int32s, kinds: Int8s, times: Int64s, bought: Int32s, now: int) -> History:
     """The history of ``items`` (oldest first) as retrievers read it."""
-    ranks = _RANK_WEIGHTS[: len(items)][::-1]
-    return History(items, kinds, times, EVENT_WEIGHTS[kinds] * ranks, bought, now)
+    ranks = np.arange(len(items) - 1, -1, -1, dtype=np.float32)
+    weights = EVENT_WEIGHTS[kinds] * np.exp(ranks / np.float32(-RANK_DECAY))
+    return History(items, kinds, times, weights, bought, now)
 
 
 class Query(Protocol):
@@ -79,7 +77,7 @@ class Query(Protocol):
 class Retriever(Protocol):
     """A candidate source. Fitted once, immutable, bounded in memory, made of arrays."""
 
-    name: str
+    name: ClassVar[str]
 
     @classmethod
     def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
@@ -161,10 +159,7 @@ class ListQuery:
 
 def by_item(log: InteractionLog) -> tuple[Int64s, Int64s]:
     """Inverted index of a log: ``(ptr int64[n_items + 1], postings int64[n])``, oldest first an item."""
-    postings = np.lexsort((log.time, log.item)).astype(np.int64)
-    ptr = np.zeros(log.n_items + 1, np.int64)
-    np.cumsum(np.bincount(log.item, minlength=log.n_items), out=ptr[1:])
-    return ptr, postings
+    return group_rows(log.item, np.argsort(log.time, kind="stable"), log.n_items)
 
 
 def without_repeats(log: InteractionLog) -> InteractionLog:

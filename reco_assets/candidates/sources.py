@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Self, cast
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -113,8 +113,8 @@ class Sources:
     @classmethod
     def of_arrays(cls, arrays: Arrays, n_items: int) -> Self:
         """From what :meth:`arrays` took apart."""
-        fitted = {}
+        fitted: dict[str, Retriever] = {}
         for name, source in SOURCES.items():
             own = {key.split(".", 1)[1]: value for key, value in arrays.items() if key.startswith(f"{name}.")}
-            fitted[name] = cast("Retriever", source.of_arrays(own))
+            fitted[name] = source.of_arrays(own)
         return cls(fitted, n_items)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -40,12 +41,13 @@ class TableVersion:
 
 @dataclass(frozen=True)
 class GraphRun:
-    """One run of the graph: which days, how long, and the lake after it."""
+    """One run of the graph: which days, how long (in all and by step), and the lake after it."""
 
     run_id: str
     first: date
     last: date
     seconds: float
+    steps: Mapping[str, float]
     tables: tuple[TableVersion, ...]
 
     def as_json(self) -> str:
@@ -56,6 +58,7 @@ class GraphRun:
                 "first": self.first.isoformat(),
                 "last": self.last.isoformat(),
                 "seconds": round(self.seconds, 1),
+                "steps": {name: round(seconds, 2) for name, seconds in self.steps.items()},
                 "tables": {t.name: {"rows": t.rows, "version": t.version} for t in self.tables},
             }
         )
@@ -106,8 +109,8 @@ def run_graph(
     if low > high:
         raise BadInput(f"--from {low} is after --to {high}", hint="give the earlier day first")
     begun = time.monotonic()
-    run_id = _execute(low, high, select, console)
-    return GraphRun(run_id, low, high, time.monotonic() - begun, lake_tables(lake))
+    run_id, steps = _execute(low, high, select, console)
+    return GraphRun(run_id, low, high, time.monotonic() - begun, steps, lake_tables(lake))
 
 
 def _event_days(lake: Lake) -> tuple[date, date]:
@@ -123,7 +126,7 @@ def _event_days(lake: Lake) -> tuple[date, date]:
     return span
 
 
-def _execute(first: date, last: date, select: str, console: Console) -> str:
+def _execute(first: date, last: date, select: str, console: Console) -> tuple[str, dict[str, float]]:
     # the partitions begin at the lake's first day, so the definitions are loaded once it has one
     import dagster as dg
 
@@ -173,11 +176,16 @@ def _execute(first: date, last: date, select: str, console: Console) -> str:
                 or "the run failed",
                 hint=f"`make up` shows run {run_id} in the Dagster UI",
             )
-    return run_id
+    steps = {
+        str(event.step_key): event.step_success_data.duration_ms / 1000
+        for event in result.all_events
+        if event.is_step_success
+    }
+    return run_id, steps
 
 
 def _reason(event: dg.DagsterEvent) -> str:
     error = event.step_failure_data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
+    if error is not None and error.cause is not None:
+        error = error.cause  # the outer one is Dagster's own
     return f"{event.step_key}: {error.message.strip() if error is not None else 'failed'}"

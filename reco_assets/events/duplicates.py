@@ -50,9 +50,7 @@ class Duplicates:
         return rows["event_id"].is_in(there["event_id"].implode())
 
     def _in_file(self, ids: pl.DataFrame) -> pl.Series:
-        hashed = ids.select(
-            pl.col("event_id").hash(seed).alias(str(seed)) for seed in _SEEDS
-        )
+        hashed = ids.select(pl.col("event_id").hash(seed).alias(str(seed)) for seed in _SEEDS)
         names = hashed.columns
         again = ~hashed.select(pl.struct(names).is_first_distinct()).to_series()
         for earlier in self._seen:

@@ -2,16 +2,15 @@
 
 A file is one delivery, named after its content. Its rows go to ``raw/quarantine``, ``raw/catalogue``,
 ``raw/users`` and ``raw/events``, committed in that order, each commit with the delivery's name in it
-(an application transaction). ``raw/events`` comes last: while it lacks the delivery the file is not
-imported, and a run that was cut short is completed by running it again; whatever table has the
-delivery already is left alone.
+(an application transaction). ``raw/events`` comes last, with the number of rows: while it lacks the
+delivery the file is not imported, and a run that was cut short is completed by running it again;
+whatever table has the delivery already is left alone.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -30,7 +29,7 @@ from reco_assets.events.observations import (
     Changes,
 )
 from reco_assets.events.report import ImportReport, Progress
-from reco_assets.events.streaming import StreamedAppend
+from reco_assets.events.staging import StagedAppend
 from reco_assets.events.validate import validate
 from reco_assets.platform.lake import Lake
 
@@ -50,6 +49,9 @@ def import_files(
 
     Raises BadInput where a file cannot be read at all; the files before it stay imported.
     """
+    for table, schema in ((EVENTS, RAW_SCHEMA), (QUARANTINE, QUARANTINE_SCHEMA)):
+        if not lake.exists(table):
+            lake.append(table, pl.DataFrame(schema=schema).to_arrow())
     report = ImportReport()
     for path in paths:
         started = time.perf_counter()
@@ -73,61 +75,50 @@ def stamped(rows: pl.DataFrame, delivery: str, now: datetime) -> pl.DataFrame:
     )
 
 
-def dated(events: pl.DataFrame) -> pl.DataFrame:
-    """``events`` with ``event_date``, in the order of it, so that a day is in few row groups."""
-    found = events.with_columns(pl.col("timestamp").dt.date().alias("event_date"))
-    return found if found["event_date"].is_sorted() else found.sort("event_date", maintain_order=True)
-
-
-def _import_file(
-    lake: Lake, adapter: Adapter, path: Path, now: datetime, progress: Progress
-) -> ImportReport:
+def _import_file(lake: Lake, adapter: Adapter, path: Path, now: datetime, progress: Progress) -> ImportReport:
     delivery = delivery_of(adapter, path)
-    if lake.progress(EVENTS, delivery) is not None:
-        rows = lake.progress(QUARANTINE, delivery) or 0
+    rows = lake.progress(EVENTS, delivery)
+    if rows is not None:
         progress(path, 1.0, rows)
         return ImportReport(files=1, rows=rows, duplicates=rows)
     clock = lake.progress(QUARANTINE, f"{delivery}:clock")
     if clock is not None:
         # An earlier attempt has judged this file: with its clock the verdicts are the same again.
         now = _EPOCH + clock * _MICROSECOND
-    with ExitStack() as stack:
-        run = _Run(lake, adapter, delivery, now, stack)
-        for batch in adapter.batches(path):
-            run.take(batch)
-            progress(path, batch.fraction, run.report.rows)
-        run.commit()
+    run = _Run(lake, adapter, delivery, now)
+    for batch in adapter.batches(path):
+        run.take(batch)
+        progress(path, batch.fraction, run.report.rows)
+    run.commit()
     return run.report
 
 
 class _Run:
     """One delivery on its way into the four tables."""
 
-    def __init__(
-        self, lake: Lake, adapter: Adapter, delivery: str, now: datetime, stack: ExitStack
-    ) -> None:
+    def __init__(self, lake: Lake, adapter: Adapter, delivery: str, now: datetime) -> None:
         self._lake, self._delivery, self._now = lake, delivery, now
         self._prices = adapter.observes_prices
         self._duplicates = Duplicates(lake, own_ids=adapter.own_ids)
         self._products = Changes("product_id", PRODUCT_ATTRIBUTES)
         self._users = Changes("user_id", USER_ATTRIBUTES)
-        clock = {f"{delivery}:clock": (now - _EPOCH) // _MICROSECOND}
-        self._to_quarantine = self._append(stack, QUARANTINE, QUARANTINE_SCHEMA, clock)
-        self._to_catalogue = self._append(stack, CATALOGUE, CATALOGUE_SCHEMA, {delivery: 1})
-        self._to_users = self._append(stack, USERS, USERS_SCHEMA, {delivery: 1})
-        events = StreamedAppend(lake, EVENTS, RAW_SCHEMA, {delivery: 1})
-        self._to_events = stack.enter_context(events)
+        self._to_quarantine = StagedAppend(lake, QUARANTINE, QUARANTINE_SCHEMA)
+        self._to_catalogue = StagedAppend(lake, CATALOGUE, CATALOGUE_SCHEMA)
+        self._to_users = StagedAppend(lake, USERS, USERS_SCHEMA)
+        self._to_events = StagedAppend(lake, EVENTS, RAW_SCHEMA, order="event_date")
         self.report = ImportReport(files=1)
 
     def take(self, batch: Batch) -> None:
-        """Judge the rows of ``batch`` and hand each to its table."""
+        """Judge the rows of ``batch`` and stage each for its table."""
         verdict = validate(batch.rows, self._now)
         rejected = stamped(verdict.rejected, self._delivery, self._now).with_columns(
             pl.lit(batch.reader).alias("reader")
         )
         if rejected.height and rejected["payload"].null_count():
             rejected = _with_payload(rejected, batch.rows)
-        events = dated(stamped(verdict.accepted, self._delivery, self._now))
+        events = stamped(verdict.accepted, self._delivery, self._now).with_columns(
+            pl.col("timestamp").dt.date().alias("event_date")
+        )
         known = self._duplicates.of(events)
         fresh = events.filter(~known) if known.any() else events
         self.report += ImportReport(
@@ -136,36 +127,27 @@ class _Run:
             duplicates=events.height - fresh.height,
             quarantined=rejected.height,
             reasons=dict(rejected["reasons"].explode().value_counts().iter_rows()) if rejected.height else {},
-            first_day=fresh["event_date"][0] if fresh.height else None,
-            last_day=fresh["event_date"][-1] if fresh.height else None,
+            first_day=fresh.select(pl.col("event_date").min()).item(),
+            last_day=fresh.select(pl.col("event_date").max()).item(),
         )
-        if self._to_quarantine is not None:
-            self._to_quarantine.write(rejected)
-        if self._to_catalogue is not None:
-            self._to_catalogue.write(self._products.of(self._said(fresh, "product_id", CATALOGUE_SCHEMA)))
-        if self._to_users is not None:
-            self._to_users.write(self._users.of(self._said(fresh, "user_id", USERS_SCHEMA)))
+        self._to_quarantine.write(rejected)
+        self._to_catalogue.write(self._products.of(self._said(fresh, CATALOGUE_SCHEMA)))
+        self._to_users.write(self._users.of(self._said(fresh, USERS_SCHEMA)))
         self._to_events.write(fresh)
 
     def commit(self) -> None:
-        """Make everything visible, the events last."""
-        for table in (self._to_quarantine, self._to_catalogue, self._to_users):
-            if table is not None:
-                table.commit()
-        if self._lake.progress(QUARANTINE, self._delivery) is None:
-            empty = pl.DataFrame(schema=QUARANTINE_SCHEMA).to_arrow()
-            self._lake.append(QUARANTINE, empty, progress={self._delivery: self.report.rows})
-        self._to_events.commit(even_empty=True)
+        """Make everything visible, the events last; a table that has the delivery already is left alone."""
+        clock = {f"{self._delivery}:clock": (self._now - _EPOCH) // _MICROSECOND}
+        for staged, table, progress in (
+            (self._to_quarantine, QUARANTINE, clock),
+            (self._to_catalogue, CATALOGUE, {self._delivery: self._to_catalogue.rows}),
+            (self._to_users, USERS, {self._delivery: self._to_users.rows}),
+        ):
+            if staged.rows and all(self._lake.progress(table, key) is None for key in progress):
+                staged.commit(progress)
+        self._to_events.commit({self._delivery: self.report.rows})
 
-    def _append(
-        self, stack: ExitStack, table: str, schema: dict[str, pl.DataType], progress: dict[str, int]
-    ) -> StreamedAppend | None:
-        """An append to ``table``, or None where an earlier attempt has done it."""
-        if any(self._lake.progress(table, key) is not None for key in progress):
-            return None
-        return stack.enter_context(StreamedAppend(self._lake, table, schema, progress))
-
-    def _said(self, events: pl.DataFrame, key: str, schema: dict[str, pl.DataType]) -> pl.DataFrame:
+    def _said(self, events: pl.DataFrame, schema: dict[str, pl.DataType]) -> pl.DataFrame:
         """What ``events`` say of their products or users, as columns of ``schema``."""
         present = set(events.columns) - (set() if self._prices else {"price"})
         columns = [

@@ -103,7 +103,11 @@ def _field_faults(field: Field, raw: pl.Series, typed: pl.Series) -> Iterator[_F
     if field.minimum is not None:
         yield _Fault((typed < field.minimum).fill_null(False), f"{field.name}: below {field.minimum:g}")
     if field.maximum is not None:
-        above = (typed > field.maximum) & typed.is_finite() if typed.dtype == pl.Float64 else typed > field.maximum
+        above = (
+            (typed > field.maximum) & typed.is_finite()
+            if typed.dtype == pl.Float64
+            else typed > field.maximum
+        )
         yield _Fault(above.fill_null(False), f"{field.name}: above {field.maximum:g}")
 
 
@@ -116,5 +120,7 @@ def _reasons(faults: list[_Fault], bad: pl.Series, found: pl.Series | None) -> p
         words = fault.words.filter(bad) if isinstance(fault.words, pl.Series) else pl.lit(fault.words)
         columns.append(pl.when(fault.rows.filter(bad)).then(words).alias(str(number)))
     table = pl.DataFrame({"row": bad.filter(bad)}).with_columns(columns)
-    broken = pl.concat_list([str(number) for number in range(len(faults))]).list.drop_nulls() if faults else none
+    broken = (
+        pl.concat_list([str(number) for number in range(len(faults))]).list.drop_nulls() if faults else none
+    )
     return table.select(pl.concat_list(pl.col("found").fill_null(none), broken).alias(REASONS)).to_series()

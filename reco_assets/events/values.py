@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 import polars as pl
@@ -91,19 +92,33 @@ def as_time(column: pl.Series) -> pl.Series:
 def _time_of_text(text: pl.Series) -> pl.Series:
     plain = text.str.strip_suffix(" UTC").str.strip_suffix("Z")
     found = pl.Series(text.name, [None], dtype=_US).new_from_index(0, text.len())
-    attempts: list[Callable[[pl.Series], pl.Series]] = [
-        *(lambda s, f=form: s.str.to_datetime(f, time_unit="us", time_zone="UTC", strict=False) for form in _NAIVE),
-        lambda s: as_time(s.str.to_date("%Y-%m-%d", strict=False)),
-        lambda s: _epoch(s.cast(pl.Int64, strict=False)),
-        lambda s: _fraction(s.cast(pl.Float64, strict=False)),
-    ]
-    for attempt in attempts:
+    for form in _NAIVE:
+        found = _fill(found, plain, partial(_formatted, form=form))
+    for attempt in (_day, _whole_epoch, _decimal_epoch):
         found = _fill(found, plain, attempt)
     for form in _ZONED:
-        found = _fill(
-            found, text, lambda s, f=form: s.str.to_datetime(f, time_unit="us", strict=False).cast(_US)
-        )
+        found = _fill(found, text, partial(_zoned, form=form))
     return found
+
+
+def _formatted(text: pl.Series, form: str) -> pl.Series:
+    return text.str.to_datetime(form, time_unit="us", time_zone="UTC", strict=False)
+
+
+def _zoned(text: pl.Series, form: str) -> pl.Series:
+    return text.str.to_datetime(form, time_unit="us", strict=False).cast(_US)
+
+
+def _day(text: pl.Series) -> pl.Series:
+    return as_time(text.str.to_date("%Y-%m-%d", strict=False))
+
+
+def _whole_epoch(text: pl.Series) -> pl.Series:
+    return _epoch(text.cast(pl.Int64, strict=False))
+
+
+def _decimal_epoch(text: pl.Series) -> pl.Series:
+    return _fraction(text.cast(pl.Float64, strict=False))
 
 
 def _fill(found: pl.Series, text: pl.Series, attempt: Callable[[pl.Series], pl.Series]) -> pl.Series:

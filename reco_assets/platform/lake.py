@@ -114,6 +114,11 @@ class Lake:
         """Append ``data``, with ``progress`` (application transactions) in the same commit; the version."""
         return self._write(name, data, mode="append", predicate=None, progress=progress, metadata=metadata)
 
+    def ensure(self, name: str, schema: Mapping[str, pl.DataType]) -> None:
+        """Create table ``name`` empty where there is none, so that readers find it."""
+        if not self.exists(name):
+            self.append(name, pl.DataFrame(schema=dict(schema)).to_arrow())
+
     def replace(self, name: str, data: Arrow, **metadata: str) -> int:
         """Replace the whole table by ``data``; the new version."""
         return self._write(name, data, mode="overwrite", predicate=None, progress=None, metadata=metadata)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -100,19 +101,19 @@ def start_redis(settings: Settings) -> bool:
     with _one_at_a_time(folder):
         if _is_ours(settings):
             return False
-        with (folder / "redis.out").open("ab") as output:
-            server = subprocess.Popen(
-                server_command(settings),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        # it detaches itself, so that it is nobody's child and outlives its starter
+        started = subprocess.run(
+            (*server_command(settings), "--daemonize", "yes", "--pidfile", str(folder / "redis.pid")),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         end = time.monotonic() + _START_SECONDS
         while not _is_ours(settings):
-            if server.poll() is not None or time.monotonic() > end:
+            if started.returncode != 0 or not _alive(folder / "redis.pid") or time.monotonic() > end:
                 raise MissingDependency(
-                    f"starting Redis on {_HOST}:{settings.redis_port}: it does not answer",
+                    f"starting Redis on {_HOST}:{settings.redis_port}: {_last_line(started.stdout, folder)}",
                     hint=f"read {folder / 'redis.log'}",
                 )
             time.sleep(0.01)
@@ -174,15 +175,19 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
         yield
 
 
-def _runs(process: int) -> bool:
-    stat = Path(f"/proc/{process}/stat")
-    if stat.parent.parent.exists() and Path("/proc/self/stat").exists():
-        try:
-            return stat.read_text().rpartition(")")[2].split()[0] != "Z"
-        except (FileNotFoundError, ProcessLookupError):
-            return False
-    import os
+def _alive(pidfile: Path) -> bool:
+    """False only where the server wrote its process id and ended since."""
+    text = pidfile.read_text().strip() if pidfile.exists() else ""
+    return not text or _runs(int(text))
 
+
+def _last_line(said: str, folder: Path) -> str:
+    log = folder / "redis.log"
+    lines = said.strip().splitlines() or (log.read_text().strip().splitlines() if log.exists() else [])
+    return lines[-1] if lines else "it does not answer"
+
+
+def _runs(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:

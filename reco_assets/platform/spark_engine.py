@@ -68,7 +68,7 @@ def local_session(settings: Settings) -> SparkSession:
 
 
 def started(build: Callable[[], SparkSession]) -> SparkSession:
-    """The session that ``build`` makes with :func:`spark_config`; raises MissingDependency where it cannot."""
+    """The session that ``build`` makes with :func:`spark_config`; raises MissingDependency."""
     home = os.environ.get("JAVA_HOME")
     if not (shutil.which("java") or (home and (Path(home) / "bin" / "java").exists())):
         raise MissingDependency(
@@ -163,7 +163,7 @@ class SparkEngine(Engine):
             f"CAST(`{name}` AS {PySparkType.to_string(dtype)}) AS `{name}`"
             for name, dtype in expression.schema().items()
         )
-        return self._session.sql(f"SELECT {columns} FROM ({ibis.to_sql(expression, dialect='pyspark')})")
+        return self._session.sql(f"SELECT {columns} FROM ({ibis.pyspark.compile(expression)})")
 
     def _view(self, frame: DataFrame) -> ir.Table:
         name = next(self._names)

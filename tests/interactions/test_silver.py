@@ -10,7 +10,7 @@ from reco_assets.interactions import silver
 from reco_assets.platform.duckdb_engine import DuckDBEngine
 from reco_assets.platform.engine import Engine
 from reco_assets.platform.lake import Lake
-from tests.builders import Event, click, events, purchase, search
+from tests.builders import Event, click, events, moment, purchase, search
 from tests.features.lakes import product, products, raw
 
 SHELF = products(product("p1", "shoes"), product("p2", "hats"))
@@ -107,10 +107,10 @@ MOMENTS = st.integers(0, 3 * 24 * 60).map(lambda minutes: timedelta(minutes=minu
 @st.composite
 def copies_of_events(draw: st.DrawFn) -> list[Event]:
     """Events of which some come again, at another time or with other fields."""
-    start = click("u", "p1", at="2024-05-01")["timestamp"]
+    start = moment("2024-05-01")
     rows = []
     for number in draw(st.lists(st.integers(0, 6), min_size=1, max_size=12)):
-        at = start + draw(MOMENTS)  # type: ignore[operator]
+        at = start + draw(MOMENTS)
         rows.append(
             click("u1", draw(st.sampled_from(["p1", "p2"])), at=at, event_id=f"e{number}",
                   price=draw(st.sampled_from([None, 1.0, 2.0])))

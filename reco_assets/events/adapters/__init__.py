@@ -40,22 +40,25 @@ class Batch:
 
 
 class Adapter(Protocol):
-    """Reads one file format.
+    """Reads one file format."""
 
-    Attributes
-    ----------
-    name
-        The format's name, part of every delivery id.
-    own_ids
-        Whether event ids come from the file, so that one may stand there twice. Derived ids hold
-        the row's position and cannot.
-    observes_prices
-        Whether the ``price`` of an event is the product's price at that moment.
-    """
+    @property
+    def name(self) -> str:
+        """The format's name, part of every delivery id."""
+        ...
 
-    name: str
-    own_ids: bool
-    observes_prices: bool
+    @property
+    def own_ids(self) -> bool:
+        """Whether event ids come from the file, so that one may stand there twice.
+
+        Derived ids hold the row's position and cannot.
+        """
+        ...
+
+    @property
+    def observes_prices(self) -> bool:
+        """Whether the ``price`` of an event is the product's price at that moment."""
+        ...
 
     def digest(self, path: Path) -> str:
         """16 hex digits of the file's content; the same content is the same delivery."""

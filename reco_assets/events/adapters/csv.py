@@ -15,7 +15,7 @@ from reco_assets.events.adapters import CHUNK_BYTES, Batch
 from reco_assets.events.adapters.compression import content_digest, plain_file
 from reco_assets.events.adapters.delimited import as_rows, read_blocks
 from reco_assets.events.adapters.fields import Layout, table
-from reco_assets.events.adapters.mapping import ANY, ColumnMapping
+from reco_assets.events.adapters.mapping import ANY, ColumnMapping, guess
 from reco_assets.events.adapters.records import Block
 
 _SEPARATORS: Final = ",\t;|"
@@ -108,3 +108,8 @@ def sample(path: Path, rows: int = 1000) -> pl.DataFrame:
 def _start(path: Path) -> bytes:
     with plain_file(path) as file:
         return file.read(_SAMPLE_BYTES)
+
+
+def guessed(path: Path, given: ColumnMapping) -> Csv:
+    """The adapter for ``path`` with what ``given`` leaves open guessed from its first rows."""
+    return Csv(guess(sample(path), given).mapping)

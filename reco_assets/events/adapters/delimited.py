@@ -51,7 +51,7 @@ class Delimited:
             if missing:
                 raise BadInput(
                     f"reading {path} as {self.name}: the header lacks {', '.join(missing)}",
-                    hint=f"a {self.name} file has the columns {','.join(self.required)}; see `reco import csv`",
+                    hint=f"a {self.name} file has {','.join(self.required)}; other files: `reco import csv`",
                 )
             reader = json.dumps({"format": self.name, "header": layout.header})
             yield Batch(self.read(block, layout), reader, fraction)

@@ -12,6 +12,7 @@ import polars as pl
 from reco_assets.errors import BadInput
 from reco_assets.events.adapters.records import Block
 
+
 @dataclass(frozen=True)
 class Layout:
     """How the records of one file are cut into fields.
@@ -33,7 +34,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Table:
-    """The fields of some records: text columns, null where empty, and ``list[str]`` faults of shape or null."""
+    """Fields of some records: text columns, null where empty, and ``list[str]`` faults of shape."""
 
     columns: pl.DataFrame
     reasons: pl.Series
@@ -44,10 +45,14 @@ def parse_header(record: bytes, separator: str) -> tuple[str, ...]:
     text = record.decode("utf-8-sig", errors="replace")
     names = tuple(name.strip() for name in next(csv.reader([text], delimiter=separator), []))
     if not names or not all(names):
-        raise BadInput("reading the header: a column has no name", hint="the first line must name every column")
+        raise BadInput(
+            "reading the header: a column has no name", hint="the first line must name every column"
+        )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise BadInput(f"reading the header: {', '.join(twice)} stands there twice", hint="rename one of them")
+        raise BadInput(
+            f"reading the header: {', '.join(twice)} stands there twice", hint="rename one of them"
+        )
     return names
 
 
@@ -66,7 +71,10 @@ def table(block: Block, layout: Layout) -> Table:
         cells = cells.sort("row").drop("row")
     *inside, extra = cells.get_columns()
     reasons = _shape(inside, extra, damaged, layout, cut=not block.ended)
-    named = [pl.when(pl.col(c.name) != "").then(c.name).alias(h) for c, h in zip(inside, layout.header, strict=True)]
+    named = [
+        pl.when(pl.col(c.name) != "").then(c.name).alias(h)
+        for c, h in zip(inside, layout.header, strict=True)
+    ]
     return Table(cells.select(named), reasons)
 
 
@@ -86,7 +94,9 @@ def _quoted(text: pl.Series, quoted: pl.Series, width: int, separator: str) -> p
     mark = re.escape(separator)
     field = f'(?:[^"{mark}]*|"(?:[^"]|"")*")'
     outside = pl.col("text").str.replace_all('"[^"]*"', "").str.count_matches(separator, literal=True)
-    exact = held.select(pl.col("text").str.contains(f"^{field}(?:{mark}{field})*$") & (outside == width - 1))["text"]
+    exact = held.select(pl.col("text").str.contains(f"^{field}(?:{mark}{field})*$") & (outside == width - 1))[
+        "text"
+    ]
     names = [f"field_{number}" for number in range(width + 1)]
     parts = [_one_by_one(held.filter(~exact), names, separator)]
     if exact.any():
@@ -107,10 +117,14 @@ def _one_by_one(held: pl.DataFrame, names: list[str], separator: str) -> pl.Data
     width = len(names) - 1
     rows: list[list[str | None]] = []
     for record in held["text"]:
-        fields: list[str | None] = list(next(csv.reader(io.StringIO(record, newline=""), delimiter=separator)))
-        extra = [separator.join(str(field) for field in fields[width:])] if len(fields) > width else [None]
-        rows.append(fields[:width] + [None] * (width - len(fields)) + extra)
-    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String()), orient="row").insert_column(0, held["row"])
+        fields: list[str | None] = list(
+            next(csv.reader(io.StringIO(record, newline=""), delimiter=separator))
+        )
+        beyond = separator.join(str(field) for field in fields[width:]) if len(fields) > width else None
+        rows.append([*fields[:width], *[None] * (width - len(fields)), beyond])
+    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String()), orient="row").insert_column(
+        0, held["row"]
+    )
 
 
 def _shape(
@@ -132,11 +146,15 @@ def _shape(
     faulty = cut_row | faults["short row"] | long | damaged
     if not faulty.any():
         return pl.Series("reasons", [None], dtype=pl.List(pl.String())).new_from_index(0, rows)
-    present = pl.sum_horizontal(pl.lit(column.filter(faulty).is_not_null().cast(pl.Int64)) for column in inside)
+    present = pl.sum_horizontal(
+        pl.lit(column.filter(faulty).is_not_null().cast(pl.Int64)) for column in inside
+    )
     beyond = pl.lit(extra.filter(faulty).str.count_matches(layout.separator, literal=True).cast(pl.Int64) + 1)
     shape = pl.format(": {} of " + str(width) + " fields", present + beyond.fill_null(0))
     words = [
-        pl.when(mask.filter(faulty)).then(name + shape if name.endswith(("line", "row")) else pl.lit(name)).alias(name)
+        pl.when(mask.filter(faulty))
+        .then(name + shape if name.endswith(("line", "row")) else pl.lit(name))
+        .alias(name)
         for name, mask in faults.items()
     ]
     found = pl.select(pl.concat_list(words).list.drop_nulls()).to_series()

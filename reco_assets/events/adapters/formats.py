@@ -48,4 +48,6 @@ def reread(reader: str, payload: pl.Series, positions: pl.Series) -> pl.DataFram
         return Csv(ColumnMapping(how["columns"], how["event_types"])).read(block, layout)
     if kind in _FIXED:
         return _FIXED[kind].read(block, Layout(tuple(how["header"])))
-    raise BadInput(f"replaying quarantine: there is no format {kind}", hint="it was written by another version")
+    raise BadInput(
+        f"replaying quarantine: there is no format {kind}", hint="it was written by another version"
+    )

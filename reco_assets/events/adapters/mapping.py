@@ -22,14 +22,14 @@ ANY: Final = "*"
 
 _NAMES: Final[dict[str, str]] = {
     "event_id": "eventid id uuid eventuuid messageid hitid",
-    "user_id": "userid user uid customerid customer custid visitorid visitor memberid clientid buyerid accountid "
-    "personid shopperid cookieid anonymousid",
+    "user_id": "userid user uid customerid customer custid visitorid visitor memberid clientid buyerid "
+    "accountid personid shopperid cookieid anonymousid",
     "session_id": "sessionid session usersession visitid sid basketid orderid invoiceno invoice invoiceid "
     "transactionid",
-    "event_type": "eventtype event type action eventname behavior behaviour behaviortype behaviourtype activity "
-    "interaction interactiontype",
-    "product_id": "productid product itemid item pid sku articleid article asin stockcode goodsid brandid movieid "
-    "contentid parentasin",
+    "event_type": "eventtype event type action eventname behavior behaviour behaviortype behaviourtype "
+    "activity interaction interactiontype",
+    "product_id": "productid product itemid item pid sku articleid article asin stockcode goodsid brandid "
+    "movieid contentid parentasin",
     "timestamp": "timestamp time ts eventtime eventtimestamp datetime date createdat occurredat eventdate "
     "unixtime visitdatetime invoicedate servertime unixreviewtime orderdate",
     "price": "price unitprice itemprice amount saleprice",
@@ -48,8 +48,8 @@ _NAMES: Final[dict[str, str]] = {
 }
 
 _TYPES: Final[dict[str, str]] = {
-    "click": "click clicks view views viewed pv pageview productview viewitem detail detailview itemview visit "
-    "productviewed productclicked clickout",
+    "click": "click clicks view views viewed pv pageview productview viewitem detail detailview itemview "
+    "visit productviewed productclicked clickout",
     "add_to_cart": "addtocart cart carts addcart atc basket addtobasket productadded addtobag",
     "remove_from_cart": "removefromcart removecart removefrombasket productremoved",
     "purchase": "purchase purchases buy bought order ordered transaction checkout sale ordercompleted paid",
@@ -109,8 +109,9 @@ class ColumnMapping:
         if missing:
             raise BadInput(
                 f"reading {what}: no column is known for {', '.join(missing)}",
-                hint="name them, e.g. --map user_id=uid,product_id=sku,timestamp=ts,event_type=action; a file "
-                f"of one kind of event takes --event-types '*=purchase'; its columns are {', '.join(header)}",
+                hint="name them, e.g. --map user_id=uid,product_id=sku,timestamp=ts,event_type=action; "
+                f"a file of one kind of event takes --event-types '*=purchase'; its columns "
+                f"are {', '.join(header)}",
             )
 
 
@@ -141,7 +142,11 @@ def guess(sample: pl.DataFrame, given: ColumnMapping) -> Guess:
                 types[value] = kind
     elif ANY not in types and "rating" in columns:
         types[ANY] = "rate"
-    grounds = [(name, columns[name], why[name], _example(sample[columns[name]])) for name in TARGETS if name in columns]
+    grounds = [
+        (name, columns[name], why[name], _example(sample[columns[name]]))
+        for name in TARGETS
+        if name in columns
+    ]
     if "event_type" not in columns and ANY in types:
         grounds.append(("event_type", "-", "every row", types[ANY]))
     return Guess(ColumnMapping(columns, types), tuple(grounds))
@@ -162,7 +167,9 @@ def _by_name(name: str, sample: pl.DataFrame, taken: set[str]) -> str | None:
 
 def _type_of(value: str) -> str | None:
     plain = _plain(value)
-    return next((kind for kind, names in _TYPES.items() if plain == _plain(kind) or plain in names.split()), None)
+    return next(
+        (kind for kind, names in _TYPES.items() if plain == _plain(kind) or plain in names.split()), None
+    )
 
 
 def _share(mask: pl.Series) -> float:

@@ -33,7 +33,9 @@ def translate(columns: pl.DataFrame) -> pl.DataFrame:
     reasons = [
         pl.when(cancelled).then(pl.lit("cancellation")),
         pl.when(~cancelled & (quantity <= 0)).then(pl.lit("stock movement: no positive quantity")),
-        pl.when(~pl.col("StockCode").str.contains(_PRODUCT)).then(pl.lit("not a product: postage, fee, voucher")),
+        pl.when(~pl.col("StockCode").str.contains(_PRODUCT)).then(
+            pl.lit("not a product: postage, fee, voucher")
+        ),
         pl.when(price == 0).then(pl.lit("no price: gift, sample or correction")),
     ]
     return columns.select(

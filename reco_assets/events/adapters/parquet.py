@@ -51,7 +51,9 @@ class Parquet:
         try:
             file = pq.ParquetFile(path, memory_map=True)
         except (OSError, pa.ArrowInvalid) as error:
-            raise BadInput(f"reading {path} as Parquet: {error}", hint="check the path and the format") from error
+            raise BadInput(
+                f"reading {path} as Parquet: {error}", hint="check the path and the format"
+            ) from error
         with file:
             names = {name: self.columns.get(name, name) for name in (*EVENT_SCHEMA, *DESCRIPTIONS)}
             present = {name: column for name, column in names.items() if column in file.schema_arrow.names}
@@ -83,7 +85,9 @@ def as_json(rows: pl.DataFrame) -> pl.Series:
     if not rows.height:
         return pl.Series("payload", [], dtype=pl.Binary)
     odd = [
-        name for name, kind in rows.schema.items() if kind.is_float() and not rows[name].is_finite().fill_null(True).all()
+        name
+        for name, kind in rows.schema.items()
+        if kind.is_float() and not rows[name].is_finite().fill_null(True).all()
     ]
     lines = rows.with_columns(pl.col(odd).cast(pl.String)).write_ndjson().encode().splitlines()
     return pl.Series("payload", lines, dtype=pl.Binary)

@@ -42,13 +42,17 @@ class Block:
 
     def where(self, keep: pl.Series) -> Block:
         """Only the records that ``keep`` marks."""
-        return Block(self.positions.filter(keep), self.payload.filter(keep), self.quoted.filter(keep), self.ended)
+        return Block(
+            self.positions.filter(keep), self.payload.filter(keep), self.quoted.filter(keep), self.ended
+        )
 
 
 class Readable(Protocol):
     """A stream of bytes; an empty answer is its end."""
 
-    def read(self, size: int, /) -> bytes: ...
+    def read(self, size: int, /) -> bytes:
+        """Up to ``size`` bytes."""
+        ...
 
 
 def blocks(stream: Readable, size: int, *, first: int = 0, quoting: bool = True) -> Iterator[Block]:
@@ -59,7 +63,9 @@ def blocks(stream: Readable, size: int, *, first: int = 0, quoting: bool = True)
         starts, quoted, end = split(buffer, final=final, quoting=quoting)
         if len(starts):
             positions = pl.Series("delivery_position", np.arange(first, first + len(starts)), dtype=pl.Int64)
-            yield Block(positions, _slices(buffer, starts, end), pl.Series(quoted), buffer[end - 1] == _NEWLINE)
+            yield Block(
+                positions, _slices(buffer, starts, end), pl.Series(quoted), buffer[end - 1] == _NEWLINE
+            )
             first += len(starts)
         carried = buffer[end:]
         if final:
@@ -75,9 +81,7 @@ def _more(stream: Readable, carried: bytes, size: int) -> tuple[bytes, bool]:
     return b"".join(parts), wanted > 0
 
 
-def split(
-    buffer: bytes, *, final: bool, quoting: bool = True
-) -> tuple[Int64s, npt.NDArray[np.bool_], int]:
+def split(buffer: bytes, *, final: bool, quoting: bool = True) -> tuple[Int64s, npt.NDArray[np.bool_], int]:
     """Starts of the whole records of ``buffer``, which of them hold quotes, and where the last one ends.
 
     What follows the end belongs to the next call; where ``final``, nothing does.
@@ -90,7 +94,11 @@ def split(
     if not quoting or b'"' not in buffer:
         return starts, np.zeros(len(starts), np.bool_), int(ends[-1]) if len(ends) else 0
     quotes = np.flatnonzero(codes == _QUOTE)
-    counts = np.diff(np.searchsorted(quotes, np.concatenate((starts[:1], ends)))) if len(ends) else np.empty(0, int)
+    counts = (
+        np.diff(np.searchsorted(quotes, np.concatenate((starts[:1], ends))))
+        if len(ends)
+        else np.empty(0, int)
+    )
     joined, kept = _joined(buffer, starts, ends, np.flatnonzero(counts % 2), final)
     lines = np.delete(np.arange(kept), joined)
     held = np.add.reduceat(counts[:kept], lines) > 0 if len(lines) else np.zeros(0, np.bool_)
@@ -129,7 +137,9 @@ def _opens(line: bytes) -> bool:
                 at = text.find(b'"', at + 2)
             if at == -1:
                 return True
-        separators = [found for found in (text.find(mark, at) for mark in (b",", b";", b"\t", b"|")) if found != -1]
+        separators = [
+            found for found in (text.find(mark, at) for mark in (b",", b";", b"\t", b"|")) if found != -1
+        ]
         if not separators:
             return False
         at = min(separators) + 1
@@ -146,7 +156,7 @@ def _slices(buffer: bytes, starts: Int64s, end: int) -> pl.Series:
         marked = payload.bin.ends_with(mark)
         if marked.any():
             kept = payload.bin.size() - marked.cast(pl.UInt32)
-            payload = pl.DataFrame([payload, kept.alias("kept")]).select(pl.col("payload").bin.head(pl.col("kept")))[
-                "payload"
-            ]
+            payload = pl.DataFrame([payload, kept.alias("kept")]).select(
+                pl.col("payload").bin.head(pl.col("kept"))
+            )["payload"]
     return payload

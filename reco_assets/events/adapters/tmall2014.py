@@ -16,9 +16,7 @@ def translate(columns: pl.DataFrame) -> pl.DataFrame:
     """``6-4`` is 4 June 2013, 00:00 UTC. A row that stands there again is another event of that day."""
     # The file says 6-4, or in other copies 6月4日: the two numbers are what counts.
     month_day = pl.col("visit_datetime").str.extract_groups(r"^\s*(\d{1,2})\D(\d{1,2})\D?\s*$").struct
-    padded = pl.format(
-        f"{_YEAR}-{{}}-{{}}", month_day["1"].str.zfill(2), month_day["2"].str.zfill(2)
-    )
+    padded = pl.format(f"{_YEAR}-{{}}-{{}}", month_day["1"].str.zfill(2), month_day["2"].str.zfill(2))
     return columns.select(
         "user_id",
         pl.col("brand_id").alias("product_id"),

@@ -1,0 +1,147 @@
+"""``reco demo``: a shop from nothing to recommendations over HTTP, on real parts."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Final
+
+import httpx
+import polars as pl
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from reco_assets.cli.ask import answer_table, ask
+from reco_assets.cli.graph import run_graph
+from reco_assets.cli.stack import processes
+from reco_assets.errors import MissingBundle
+from reco_assets.platform.artifacts import Artifacts
+from reco_assets.platform.lake import Lake
+from reco_assets.platform.redis import open_redis, stop_redis
+from reco_assets.platform.settings import Settings
+from reco_assets.ranking.metrics import METRICS
+from reco_assets.ranking.outcome import load_means
+from reco_assets.simulator.parameters import Parameters
+from reco_assets.simulator.shop import simulate
+
+_SEED: Final = 7
+_WAIT_SECONDS: Final = 120.0
+
+
+def demo(
+    users: Annotated[int, typer.Option(help="Simulated users.")] = 2000,
+    products: Annotated[int, typer.Option(help="Simulated products.")] = 1500,
+    days: Annotated[int, typer.Option(help="Days of history.")] = 30,
+    events: Annotated[int, typer.Option(help="Events of that history.")] = 300_000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
+) -> None:
+    """Simulate a shop, run the whole graph, start the service and ask it for recommendations.
+
+    The shop is simulated once and kept; a second run goes on from what is there. Afterwards the
+    stack is stopped; `reco up` starts it to stay.
+
+    Examples:
+
+    * `reco demo`
+
+    * `reco demo --users 500 --products 400 --days 14 --events 50000`
+    """
+    settings = Settings()
+    console = Console(stderr=as_json)
+    shop = settings.landing_folder
+    if not (shop / "manifest.json").exists():
+        yesterday = datetime.now(UTC).date() - timedelta(days=1)
+        parameters = Parameters(
+            users=users, products=products, days=days, events=events, seed=_SEED, end=yesterday
+        )
+        console.print(f"[bold]A shop[/]: {events:,} events of {users:,} users in {days} days -> {shop}")
+        with Progress(TextColumn("simulating"), BarColumn(), TimeElapsedColumn(), console=console) as bars:
+            task = bars.add_task("", total=parameters.total_events)
+            simulate(parameters, shop, overwrite=True, progress=lambda done: bars.advance(task, done))
+    console.print("[bold]The graph[/]: raw events to the online store")
+    started = _redis_and_service(settings)
+    try:
+        run = run_graph(settings, None, None, "*", console)
+        run.show(console)
+        means = load_means(Artifacts(settings.home / "artifacts"))
+        console.print(_scores(means))
+        health = _wait_for_bundle(settings, run.run_id)
+        console.print(f"[bold]Promoted[/]: {health['bundle']['version']}, served on {_url(settings)}")
+        answers = [_show(console, title, settings, body) for title, body in _questions(settings)]
+    finally:
+        for stop in reversed(started):
+            stop()
+    if as_json:
+        typer.echo(
+            json.dumps({"run": json.loads(run.as_json()), "metrics": means, "answers": answers}, default=str)
+        )
+
+
+def _redis_and_service(settings: Settings) -> list[Callable[[], object]]:
+    """Start what does not run yet; how to stop what was started."""
+    started: list[Callable[[], object]] = []
+    if settings.redis_url is None and not redis_runs(settings):
+        started.append(partial(stop_redis, settings))
+    open_redis(settings).close()
+    service = processes(settings)[0]
+    if service.pid() is None:
+        service.start(os.environ | {"RECO_HOME": str(settings.home.resolve())})
+        started.append(service.stop)
+    service.wait()
+    return started
+
+
+def _url(settings: Settings) -> str:
+    return f"http://{settings.service_host}:{settings.service_port}"
+
+
+def _wait_for_bundle(settings: Settings) -> dict[str, Any]:
+    """The service's health once it serves the champion of the registry."""
+    champion = open_registry(settings).champion()
+    end = time.monotonic() + _WAIT_SECONDS
+    while time.monotonic() < end:
+        health = httpx.get(f"{_url(settings)}/health", timeout=10).json()
+        if champion is not None and str(health.get("bundle", {}).get("registry_version")) == str(champion.version):
+            return dict(health)
+        time.sleep(0.5)
+    raise MissingBundle(
+        f"waiting for the service on {_url(settings)}: it does not serve the champion yet",
+        hint=f"see {_url(settings)}/health and the logs in {settings.home / 'run'}",
+    )
+
+
+def _questions(settings: Settings) -> list[tuple[str, dict[str, Any]]]:
+    """A known user, an unknown user, and a session of a few products."""
+    interactions = Lake(settings.lake_root).scan("silver/interactions")
+    recent = (
+        interactions.filter(pl.col("event_type") == "purchase")
+        .sort("timestamp", "event_id")
+        .tail(1)
+        .select("user_id", "product_id")
+        .collect()
+    )
+    clicks = interactions.filter(pl.col("event_type") == "click").sort("timestamp", "event_id").tail(3).collect()
+    known = recent["user_id"][0] if recent.height else clicks["user_id"][0]
+    return [
+        ("A known user", {"user_id": known}),
+        ("An unknown user", {"user_id": "nobody-has-seen-me"}),
+        (
+            "A visitor's session",
+            {"user_id": "just-arrived", "context": {"products": clicks["product_id"].unique(maintain_order=True).to_list()}},
+        ),
+    ]
+
+
+def _scores(means: Means) -> Table:
+    table = Table(title="The held-out day, all products ranked", title_justify="left")
+    table.add_column("recommender")
+    for metric in METRICS:
+        table.add_column(metric, justify="right")
+    for name, values in sorted(means.items(), key=lambda pair: -pair[1]["ndcg@20"]):
+        table.add_row(name, *(f"{values[metric]:.4f}" for metric in METRICS), style="bold" if name == "full" else "")
+    return table

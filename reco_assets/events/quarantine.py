@@ -1,0 +1,83 @@
+"""Bad events, kept with their bytes and every reason; judged again when the contract has changed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+import polars as pl
+
+from reco_assets.events.adapters.formats import reread
+from reco_assets.events.contract import QUARANTINE_SCHEMA, RAW_SCHEMA
+from reco_assets.events.duplicates import Duplicates
+from reco_assets.events.importer import EVENTS, QUARANTINE, stamped
+from reco_assets.events.report import ImportReport
+from reco_assets.events.staging import StagedAppend
+from reco_assets.events.validate import validate
+from reco_assets.platform.lake import Lake
+
+#: What was cut off is not in the bytes: no contract can bring it back.
+CUT: Final = "cut line"
+
+_KEY: Final = ("delivery", "delivery_position")
+
+
+def quarantined(lake: Lake) -> pl.DataFrame:
+    """Rows of ``raw/quarantine`` that have not been replayed into ``raw/events``, oldest first."""
+    if not lake.exists(QUARANTINE):
+        return pl.DataFrame(schema=QUARANTINE_SCHEMA)
+    rows = lake.scan(QUARANTINE).collect()
+    if rows.height and lake.exists(EVENTS):
+        deliveries = rows["delivery"].unique().to_list()
+        replayed = lake.scan(EVENTS).filter(pl.col("delivery").is_in(deliveries)).select(_KEY)
+        rows = rows.lazy().join(replayed, on=_KEY, how="anti").collect()
+    return rows.sort("ingested_at", *_KEY)
+
+
+def summary(rows: pl.DataFrame) -> pl.DataFrame:
+    """How many of the quarantined ``rows`` each delivery has by reason: delivery, reason, rows."""
+    return (
+        rows.select("delivery", pl.col("reasons").alias("reason"))
+        .explode("reason")
+        .group_by("delivery", "reason")
+        .agg(pl.len().cast(pl.Int64).alias("rows"))
+        .sort("rows", "delivery", "reason", descending=[True, False, False])
+    )
+
+
+def replay(lake: Lake, now: datetime) -> ImportReport:
+    """Judge every quarantined row again; what is good now goes to ``raw/events``, in one commit.
+
+    A row keeps its delivery, its position and so its event id: running it twice changes nothing. What
+    is still bad stays where it is and is reported with today's reasons.
+    """
+    rows = quarantined(lake)
+    cut = pl.col("reasons").list.eval(pl.element().str.starts_with(CUT)).list.any()
+    report = ImportReport(rows=rows.height)
+    for_good = rows.filter(cut)
+    report += _still_bad(for_good["reasons"])
+    duplicates = Duplicates(lake, own_ids=True)
+    staged = StagedAppend(lake, EVENTS, RAW_SCHEMA, order="event_date")
+    for (reader, delivery), part in rows.filter(~cut).group_by("reader", "delivery", maintain_order=True):
+        again = reread(str(reader), part["payload"], part["delivery_position"])
+        verdict = validate(again, now)
+        events = stamped(verdict.accepted, str(delivery), now).with_columns(
+            pl.col("timestamp").dt.date().alias("event_date")
+        )
+        fresh = events.filter(~duplicates.of(events))
+        staged.write(fresh)
+        report += ImportReport(
+            accepted=fresh.height,
+            duplicates=events.height - fresh.height,
+            first_day=fresh.select(pl.col("event_date").min()).item(),
+            last_day=fresh.select(pl.col("event_date").max()).item(),
+        )
+        report += _still_bad(verdict.rejected["reasons"])
+    if staged.rows:
+        staged.commit({})
+    return report
+
+
+def _still_bad(reasons: pl.Series) -> ImportReport:
+    counts = dict(reasons.explode().value_counts().iter_rows()) if reasons.len() else {}
+    return ImportReport(quarantined=reasons.len(), reasons=counts)

@@ -1,0 +1,186 @@
+"""The packed values of the online store: one a user, one a session, one a product.
+
+All numbers are little-endian. A user's value, ``U`` being the number of user features:
+
+===========  =====  ==========================================================================
+offset       bytes  content
+===========  =====  ==========================================================================
+0            1      version of this layout
+1            1      ``b``, how many bought products follow
+2            2      zero
+4            4      first four bytes of the feature catalogue's hash
+8            4      32-bit key of the favourite category, 0 for none
+12           4      zero
+16           8      time of the first event in the horizon, UTC microseconds, 0 for none
+24           8      time of the last one
+32           4 U    the user features, float32, in catalogue order
+32 + 4 U     6 b    48-bit keys of bought products, oldest first
+...          13 r   recent product events, oldest first, to the end of the value
+===========  =====  ==========================================================================
+
+A recent event is the product's 48-bit key (6 bytes), then 7 bytes that hold its time in UTC
+microseconds (upper 53 bits) and its :class:`EventType` code (lower 3 bits). Nothing is rounded, so
+that a session feature is the same number online as in training. The events stand at the end so
+that one more can be appended to a value without reading it; readers take the last ``RECENT``.
+
+A session's value is two bytes (version, zero) and recent events. A product's value is version,
+three zero bytes, catalogue hash (4), category key (4), four zero bytes, then the product features.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from reco_assets.catalogue.items import ItemTable
+from reco_assets.errors import IncompatibleBundle
+from reco_assets.features.catalogue import PRODUCT_FEATURES, USER_FEATURES, catalogue_hash
+from reco_assets.recommender.types import RECENT, Floats, Int8s, Int32s, Int64s, UInt64s, UserState
+
+VERSION: Final = 1
+KEY_BYTES: Final = 6
+EVENT_BYTES: Final = 13
+SESSION_HEADER: Final = bytes((VERSION, 0))
+
+CATALOGUE: Final = bytes.fromhex(catalogue_hash()[:8])
+U: Final = len(USER_FEATURES)
+USER_HEAD: Final = 32
+BOUGHT_AT: Final = USER_HEAD + 4 * U
+PRODUCT_HEAD: Final = 16
+PRODUCT_BYTES: Final = PRODUCT_HEAD + 4 * len(PRODUCT_FEATURES)
+KIND_BITS: Final = np.uint64(3)
+
+Bytes = npt.NDArray[np.uint8]
+
+
+def pack_events(keys: UInt64s, kinds: Int8s, times: Int64s) -> Bytes:
+    """Recent events as ``uint8[n, EVENT_BYTES]``: what is appended to a user's or a session's value."""
+    packed = np.empty((len(keys), EVENT_BYTES), np.uint8)
+    packed[:, :KEY_BYTES] = low_bytes(keys, KEY_BYTES)
+    stamps = (times.astype(np.uint64) << KIND_BITS) | kinds.astype(np.uint64)
+    packed[:, KEY_BYTES:] = low_bytes(stamps, EVENT_BYTES - KEY_BYTES)
+    return packed
+
+
+def encode_session(keys: UInt64s, kinds: Int8s, times: Int64s) -> bytes:
+    """A session's packed value, oldest event first."""
+    return SESSION_HEADER + pack_events(keys[-RECENT:], kinds[-RECENT:], times[-RECENT:]).tobytes()
+
+
+def decode_user(value: bytes, items: ItemTable) -> UserState:
+    """The state of one user; products and a category that ``items`` lacks are left out.
+
+    Raises
+    ------
+    IncompatibleBundle
+        The value was packed for another layout or feature catalogue.
+    """
+    _check(value, BOUGHT_AT, "user")
+    bought_count = value[1]
+    keys, kinds, times = _unpack(np.frombuffer(value, np.uint8), BOUGHT_AT, bought_count, RECENT)
+    rows = items.rows(keys)
+    own, rows = rows[:bought_count], rows[bought_count:]
+    if keys.size and min(rows.min(initial=0), own.min(initial=0)) < 0:
+        known = rows >= 0
+        rows, kinds, times = rows[known], kinds[known], times[known]
+        own = own[own >= 0]
+    category = int.from_bytes(value[8:12], "little")
+    return UserState(
+        features=np.frombuffer(value, "<f4", U, USER_HEAD).copy(),
+        favorite_category=items.category_codes_by_key.get(category, -1) if category else -1,
+        items=rows,
+        kinds=kinds,
+        times=times,
+        bought=own,
+    )
+
+
+def decode_session(value: bytes, items: ItemTable) -> tuple[Int32s, Int8s, Int64s]:
+    """Item rows, kinds and times of a session's events; products that ``items`` lacks are left out."""
+    if value[:2] != SESSION_HEADER:
+        raise IncompatibleBundle("reading a session's online value: it was packed by another version")
+    keys, kinds, times = _unpack(np.frombuffer(value, np.uint8), len(SESSION_HEADER), 0, RECENT)
+    rows = items.rows(keys)
+    known = rows >= 0
+    return rows[known], kinds[known], times[known]
+
+
+def decode_products(values: list[bytes | None]) -> tuple[Int64s, Floats]:
+    """Which of ``values`` can be used (``int64[k]`` places), and their features ``float32[k, ...]``.
+
+    Values that are missing or were packed for another feature catalogue are passed over.
+    """
+    head = bytes((VERSION, 0, 0, 0)) + CATALOGUE
+    places = [
+        place
+        for place, value in enumerate(values)
+        if value is not None and len(value) == PRODUCT_BYTES and value[:8] == head
+    ]
+    packed = b"".join(values[place] or b"" for place in places)
+    rows = np.frombuffer(packed, np.uint8).reshape(len(places), PRODUCT_BYTES)
+    features = np.ascontiguousarray(rows[:, PRODUCT_HEAD:]).view("<f4")
+    return np.array(places, np.int64), features.astype(np.float32, copy=False)
+
+
+def user_times(value: bytes) -> tuple[int, int]:
+    """Times of the first and the last event in the horizon, UTC microseconds; 0 for none."""
+    _check(value, BOUGHT_AT, "user")
+    return int.from_bytes(value[16:24], "little"), int.from_bytes(value[24:32], "little")
+
+
+def pack_keys(keys: UInt64s) -> bytes:
+    """Product keys of 6 bytes each, as in the stream of product changes."""
+    return low_bytes(keys, KEY_BYTES).tobytes()
+
+
+def unpack_keys(packed: bytes) -> UInt64s:
+    """What :func:`pack_keys` packed, ``uint64[n]``."""
+    wide = np.zeros((len(packed) // KEY_BYTES, 8), np.uint8)
+    wide[:, :KEY_BYTES] = np.frombuffer(packed, np.uint8).reshape(-1, KEY_BYTES)
+    return wide.view("<u8").reshape(-1).astype(np.uint64, copy=False)
+
+
+def _check(value: bytes, least: int, what: str) -> None:
+    if len(value) < least or value[0] != VERSION or value[4:8] != CATALOGUE:
+        raise IncompatibleBundle(
+            f"reading a {what}'s online value: it was packed for another layout or feature catalogue",
+            hint="materialize the online features again with this version of the code",
+        )
+
+
+@njit(cache=True)
+def _unpack(value: Bytes, at: int, bought: int, most: int) -> tuple[UInt64s, Int8s, Int64s]:
+    """Keys of ``bought`` products and of the last ``most`` events after them; the events' kinds and times."""
+    first = at + 6 * bought
+    recent = (len(value) - first) // 13
+    if recent > most:
+        first += 13 * (recent - most)
+        recent = most
+    keys = np.empty(bought + recent, np.uint64)
+    kinds = np.empty(recent, np.int8)
+    times = np.empty(recent, np.int64)
+    for row in range(bought):
+        keys[row] = _number(value, at + 6 * row, 6)
+    for row in range(recent):
+        keys[bought + row] = _number(value, first + 13 * row, 6)
+        stamp = _number(value, first + 13 * row + 6, 7)
+        kinds[row] = stamp & np.uint64(7)
+        times[row] = stamp >> np.uint64(3)
+    return keys, kinds, times
+
+
+@njit(cache=True)
+def _number(value: Bytes, at: int, size: int) -> np.uint64:
+    word = np.uint64(0)
+    for place in range(size):
+        word |= np.uint64(value[at + place]) << np.uint64(8 * place)
+    return word
+
+
+def low_bytes(values: npt.NDArray[np.generic], size: int) -> Bytes:
+    """The first ``size`` bytes of each row of ``values``, ``uint8[n, size]``."""
+    raw = np.ascontiguousarray(values).view(np.uint8)
+    return raw.reshape(len(values), -1)[:, :size] if len(values) else np.empty((0, size), np.uint8)

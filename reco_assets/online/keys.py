@@ -1,0 +1,27 @@
+"""Names in Redis: one place, so that writers and readers cannot disagree."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: The Delta version of ``gold/product_features`` that the product values were made from.
+PRODUCT_EPOCH: Final = "products:epoch"
+#: Stream of product changes: fields ``epoch`` and ``keys``, the packed 6-byte keys that changed.
+PRODUCT_CHANGES: Final = "products:changes"
+#: Stream of what the service answered, until it is brought into ``raw/decisions``.
+DECISIONS: Final = "decisions"
+
+
+def user(user_id: str) -> str:
+    """Key of a user's packed value."""
+    return f"u:{user_id}"
+
+
+def session(session_id: str) -> str:
+    """Key of a session's packed recent events."""
+    return f"s:{session_id}"
+
+
+def product(product_id: str) -> str:
+    """Key of a product's packed value."""
+    return f"p:{product_id}"

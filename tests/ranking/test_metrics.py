@@ -1,0 +1,30 @@
+import numpy as np
+import pytest
+
+from reco_assets.ranking.metrics import Scoreboard, ranking_metrics
+
+
+def rows(*items: int) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+    return np.array(items, np.int32)
+
+
+def test_a_perfect_answer_scores_one_everywhere() -> None:
+    assert set(ranking_metrics(rows(4, 7), rows(4, 7)).values()) == {1.0}
+
+
+def test_an_answer_without_a_hit_scores_zero_everywhere() -> None:
+    assert set(ranking_metrics(rows(1, 2), rows(4)).values()) == {0.0}
+
+
+def test_a_hit_in_third_place() -> None:
+    found = ranking_metrics(rows(1, 2, 4), rows(4, 9))
+    assert found["mrr@20"] == pytest.approx(1 / 3)
+    assert found["recall@10"] == pytest.approx(1 / 2)
+    assert found["ndcg@10"] == pytest.approx((1 / 2) / (1 + 1 / np.log2(3)))
+
+
+def test_a_scoreboard_is_the_mean_over_its_decisions() -> None:
+    board = Scoreboard()
+    board.add({"a": rows(1)}, rows(1))
+    board.add({"a": rows(2)}, rows(1))
+    assert board.means()["a"]["hit@10"] == 0.5
