@@ -1,6 +1,5 @@
 """One asset a candidate source, learned from the whole history."""
 
-
 import dagster as dg
 import numpy as np
 
@@ -47,7 +46,6 @@ def _source(source: type[Retriever], description: str, *kinds: str) -> dg.Assets
         )
 
     return fitted
-
 
 
 also_viewed = _source(AlsoViewed, "What people opened next, with order and distance.", "numba")

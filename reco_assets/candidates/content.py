@@ -1,4 +1,4 @@
-"""Item to item by what the catalogue says: title words, category levels and brand."""
+"""Item to item by what the catalogue says: title words, category and brand."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import polars as pl
 
 from reco_assets.candidates.covisitation import Neighbours
 from reco_assets.candidates.kernels import shared_tokens
+from reco_assets.candidates.retriever import Int32s, Int64s
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.interactions.log import InteractionLog
 
@@ -31,8 +32,8 @@ class ContentNeighbours(Neighbours):
         n = len(items)
         # a product that is not in the shop yet must not be found
         pairs = _tokens(items).filter(pl.lit(pl.Series(items.first_seen)).gather(pl.col("item")) < now)
-        document_frequency = pairs.group_by("token").len("df").filter(pl.col("df").is_between(2, MOST_PRODUCTS))
-        pairs = pairs.join(document_frequency, on="token", how="inner").with_columns(
+        frequency = pairs.group_by("token").len("df").filter(pl.col("df").is_between(2, MOST_PRODUCTS))
+        pairs = pairs.join(frequency, on="token", how="inner").with_columns(
             code=pl.col("token").rank("dense").cast(pl.Int32) - 1,
             weight=(np.log(n + 1.0) - pl.col("df").cast(pl.Float64).log()),
         )
@@ -41,7 +42,7 @@ class ContentNeighbours(Neighbours):
         )
         forward = pairs.sort("item", "code")
         inverse = pairs.sort("code", "item")
-        count = int(document_frequency.height)
+        count = frequency.height
         return cls.of_lists(
             *shared_tokens(
                 _pointers(forward["item"].to_numpy(), n),
@@ -56,7 +57,7 @@ class ContentNeighbours(Neighbours):
         )
 
 
-def _pointers(sorted_rows: np.ndarray[tuple[int], np.dtype[np.int32]], n: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _pointers(sorted_rows: Int32s, n: int) -> Int64s:
     return np.searchsorted(sorted_rows, np.arange(n + 1)).astype(np.int64)
 
 

@@ -28,6 +28,11 @@ ALPHA: Final = 4.0
 HEAD: Final = 20_000
 
 
+def _gram(factors: Floats) -> Floats:
+    regular = REGULARISATION * np.eye(FACTORS, dtype=np.float32)
+    return (factors.T @ factors + regular).astype(np.float32)
+
+
 @dataclass(frozen=True)
 class FactorQuery:
     """The person's vector, folded in from the history of this very moment."""
@@ -76,7 +81,10 @@ class Factors:
     @classmethod
     def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
         """Alternating least squares on summed event weights; deterministic for a log."""
-        n_users = int(log.user.max()) + 1 if len(log) else 1
+        if len(log) == 0:
+            nothing = np.zeros((len(items), FACTORS), np.float32)
+            return cls(nothing, _gram(nothing), np.empty(0, np.int32), nothing[:0].T.copy())
+        n_users = int(log.user.max()) + 1
         weights = EVENT_WEIGHTS[log.kind] * np.float32(ALPHA)
         matrix = csr_matrix((weights, (log.user, log.item)), shape=(n_users, len(items)), dtype=np.float32)
         matrix.sum_duplicates()
@@ -90,10 +98,9 @@ class Factors:
         factors = np.ascontiguousarray(model.item_factors, np.float32)
         counts = np.bincount(log.item, minlength=len(items))
         factors[counts == 0] = 0.0
-        gram = (factors.T @ factors + REGULARISATION * np.eye(FACTORS, dtype=np.float32)).astype(np.float32)
         head = np.lexsort((np.arange(len(items)), -counts))[:HEAD].astype(np.int32)
         head = head[counts[head] > 0]
-        return cls(factors, gram, head, np.ascontiguousarray(factors[head].T))
+        return cls(factors, _gram(factors), head, np.ascontiguousarray(factors[head].T))
 
     def query(self, history: History, scratch: Scratch) -> FactorQuery:
         """Solve for the person's vector: one least-squares step on the history."""

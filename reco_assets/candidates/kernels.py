@@ -22,9 +22,7 @@ def top_rows(rows: Int32s, dense: Floats, n: int) -> Int32s:
     filled = 0
     for row in rows:
         score = dense[row]
-        if filled == size and (
-            score < heap_score[0] or (score == heap_score[0] and row > heap_row[0])
-        ):
+        if filled == size and (score < heap_score[0] or (score == heap_score[0] and row > heap_row[0])):
             continue
         if filled < size:
             at = filled
@@ -32,9 +30,7 @@ def top_rows(rows: Int32s, dense: Floats, n: int) -> Int32s:
             # sift up: the root is the worst of those kept
             while at > 0:
                 parent = (at - 1) >> 1
-                if heap_score[parent] < score or (
-                    heap_score[parent] == score and heap_row[parent] > row
-                ):
+                if heap_score[parent] < score or (heap_score[parent] == score and heap_row[parent] > row):
                     break
                 heap_score[at] = heap_score[parent]
                 heap_row[at] = heap_row[parent]

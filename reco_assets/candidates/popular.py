@@ -112,7 +112,8 @@ class Trending(RankedList):
         past = np.bincount(log.item[~is_recent], weights[~is_recent], log.n_items)
         # the site's own growth is not a product's trend
         expected = (past + 1.0) * (seen.sum() + 1.0) / (past.sum() + log.n_items)
-        deviance = 2.0 * (np.where(seen > 0, seen * np.log(np.maximum(seen, 1e-9) / expected), 0.0) - (seen - expected))
+        more = seen * np.log(np.maximum(seen, 1e-9) / expected)
+        deviance = 2.0 * (more - (seen - expected))
         scores = (np.sign(seen - expected) * np.sqrt(np.maximum(deviance, 0.0))).astype(np.float32)
         return cls(ranked(scores), scores)
 

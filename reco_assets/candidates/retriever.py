@@ -66,7 +66,7 @@ class Query(Protocol):
         ...
 
     def score(self, items: Int32s) -> Floats:
-        """This source's score of any ``items``, ``float32[n]``; 0 where it has nothing to say."""
+        """The source's score of any ``items``, ``float32[n]``; 0 where it has nothing to say."""
         ...
 
     def close(self) -> None:

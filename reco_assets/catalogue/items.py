@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from hashlib import blake2b
+from itertools import pairwise
 from typing import Final, Self
 
 import numpy as np
@@ -61,7 +62,7 @@ class Strings:
         """All texts."""
         blob = self.data.tobytes()
         ends = self.offsets.tolist()
-        return [blob[a:b].decode() for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        return [blob[a:b].decode() for a, b in pairwise(ends)]
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,8 @@ def _execute(first: date, last: date, select: str, console: Console) -> tuple[st
             console=console,
         ) as bars,
     ):
-        task = bars.add_task("starting", total=len(keys))
+        steps_to_run = job.get_subset(asset_selection=keys).graph.nodes
+        task = bars.add_task("starting", total=len(steps_to_run))
 
         def follow(entry: dg.EventLogEntry) -> None:
             event = entry.dagster_event

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -103,7 +104,9 @@ def csv(
     )
     _show_guess(found, files[0])
     found.mapping.check(sample(files[0]).columns, str(files[0]))
-    if not yes and any(why != "given" for _, _, why, _ in found.grounds):
+    if not yes and any(why.startswith("by ") for _, _, why, _ in found.grounds):
+        if not sys.stdin.isatty():
+            raise BadInput("importing with guessed columns: nobody can be asked", hint="pass --yes or --map")
         typer.confirm("Import with these columns?", abort=True, err=True)
     _import(paths, Csv(found.mapping), home, as_json)
 

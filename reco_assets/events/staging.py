@@ -44,7 +44,7 @@ class StagedAppend:
         self, lake: Lake, table: str, schema: Mapping[str, pl.DataType], order: str | None = None
     ) -> None:
         self._lake = lake
-        self._table = table
+        self.table = table
         self._schema = dict(schema)
         self._order = order
         self._held: list[pl.DataFrame] = []
@@ -64,10 +64,10 @@ class StagedAppend:
         self._flush()
         if not self._actions:
             return self._lake.append(
-                self._table, pl.DataFrame(schema=self._schema).to_arrow(), progress=progress
+                self.table, pl.DataFrame(schema=self._schema).to_arrow(), progress=progress
             )
-        column = PARTITIONS.get(self._table)
-        delta = self._lake.open(self._table)
+        column = PARTITIONS.get(self.table)
+        delta = self._lake.open(self.table)
         delta.create_write_transaction(
             self._actions,
             mode="append",
@@ -77,18 +77,18 @@ class StagedAppend:
                 app_transactions=[Transaction(key, value) for key, value in progress.items()]
             ),
         )
-        version = self._lake.version(self._table)
+        version = self._lake.version(self.table)
         assert version is not None
         return version
 
     def _flush(self) -> None:
         if not self._held:
             return
-        if not self._lake.exists(self._table):
-            self._lake.append(self._table, pl.DataFrame(schema=self._schema).to_arrow())
+        if not self._lake.exists(self.table):
+            self._lake.append(self.table, pl.DataFrame(schema=self._schema).to_arrow())
         rows = pl.concat(self._held)
         self._held = []
-        column = PARTITIONS.get(self._table)
+        column = PARTITIONS.get(self.table)
         if column is None:
             self._write_file(rows, None, None)
             return
@@ -103,14 +103,14 @@ class StagedAppend:
             path = f"{column}={value}/{path}"
         options = dict(self._lake.storage_options)
         rows.write_parquet(
-            f"{self._lake.uri(self._table)}/{path}",
+            f"{self._lake.uri(self.table)}/{path}",
             compression="zstd",
             compression_level=1,
             row_group_size=_GROUP_ROWS,
             storage_options=options or None,
             mkdir=not options,
         )
-        (info,) = DeltaStorageHandler(self._lake.uri(self._table), options or None).get_file_info([path])
+        (info,) = DeltaStorageHandler(self._lake.uri(self.table), options or None).get_file_info([path])
         self._actions.append(
             AddAction(
                 path=path,

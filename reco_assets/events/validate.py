@@ -85,7 +85,7 @@ def _faults(raw: dict[str, pl.Series], typed: dict[str, pl.Series], now: datetim
     if unknown.any():
         yield _Fault(unknown, "event_type: unknown '" + kind.str.slice(0, 40) + "'")
     yield _Fault(
-        typed["product_id"].is_null() & blank(raw["product_id"]) & (kind != "search").fill_null(True),
+        _missing(raw["product_id"], typed["product_id"]) & (kind != "search").fill_null(True),
         "product_id: missing",
     )
     yield _Fault((time > now + MAX_AHEAD).fill_null(False), "timestamp: in the future")
@@ -93,7 +93,7 @@ def _faults(raw: dict[str, pl.Series], typed: dict[str, pl.Series], now: datetim
 
 
 def _field_faults(field: Field, raw: pl.Series, typed: pl.Series) -> Iterator[_Fault]:
-    missing = blank(raw)
+    missing = _missing(raw, typed)
     if field.required:
         yield _Fault(missing, f"{field.name}: missing")
     if raw.dtype != field.dtype:
@@ -109,6 +109,11 @@ def _field_faults(field: Field, raw: pl.Series, typed: pl.Series) -> Iterator[_F
             else typed > field.maximum
         )
         yield _Fault(above.fill_null(False), f"{field.name}: above {field.maximum:g}")
+
+
+def _missing(raw: pl.Series, typed: pl.Series) -> pl.Series:
+    """Which values say nothing, as opposed to something that cannot be read."""
+    return typed.is_null() if raw.dtype == typed.dtype or not typed.null_count() else blank(raw)
 
 
 def _reasons(faults: list[_Fault], bad: pl.Series, found: pl.Series | None) -> pl.Series:

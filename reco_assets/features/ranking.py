@@ -31,6 +31,12 @@ TIER_MEDIUM: Final = 0.05
 
 
 @njit(cache=True)
+def _ratio(price: np.float32, to: np.float32 | float) -> np.float32 | float:
+    """``price / to``; unknown where there is no price above 0 to compare with."""
+    return price / to if to > 0.0 else np.nan
+
+
+@njit(cache=True)
 def _fill(
     out: Floats,
     user: Floats,
@@ -72,7 +78,7 @@ def _fill(
             if department[items[other]] == department[items[h]]:
                 first_department = False
         distinct += first
-        departments += first_department
+        departments += first_department and department[items[h]] >= 0
         clicks += kinds[h] == 0
         carts += kinds[h] == 1
     session_price = price_sum / price_count if price_count > 0 else np.float32(np.nan)
@@ -131,8 +137,8 @@ def _fill(
         out[c, at + 3] = same_brand
         out[c, at + 4] = 1.0 if last >= 0 and category[row] >= 0 and category[last] == category[row] else 0.0
         out[c, at + 5] = 1.0 if favorite_category >= 0 and category[row] == favorite_category else 0.0
-        out[c, at + 6] = price / user[_USER_PRICE]
-        out[c, at + 7] = price / session_price
+        out[c, at + 6] = _ratio(price, user[_USER_PRICE])
+        out[c, at + 7] = _ratio(price, session_price)
         out[c, at + 8] = seen
         out[c, at + 9] = seen_carts
         out[c, at + 10] = was_bought

@@ -15,12 +15,7 @@ _KINDS: Final = [kind.name for kind in LOGGED]
 
 def newest_features(rows: pl.LazyFrame, key: str, at: datetime) -> pl.LazyFrame:
     """The row of each ``key`` that holds at ``at``: the last one whose ``as_of_time`` is not later."""
-    return (
-        rows.filter(pl.col("as_of_time") <= at)
-        .sort("as_of_time")
-        .group_by(key)
-        .agg(pl.all().last())
-    )
+    return rows.filter(pl.col("as_of_time") <= at).sort("as_of_time").group_by(key).agg(pl.all().last())
 
 
 def recent_events(interactions: pl.LazyFrame, at: datetime) -> pl.LazyFrame:
@@ -46,5 +41,5 @@ def bought_products(interactions: pl.LazyFrame, at: datetime) -> pl.LazyFrame:
         .agg(pl.col("timestamp").max())
         .sort("user_id", "timestamp", "product_id")
         .group_by("user_id", maintain_order=True)
-        .agg(pl.col("product_id").tail(BOUGHT).alias("products"))
+        .agg(pl.col("product_id").tail(BOUGHT).alias("product_ids"))
     )

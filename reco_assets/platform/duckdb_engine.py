@@ -50,7 +50,7 @@ class DuckDBEngine(Engine):
         if threads:
             options["threads"] = threads
         self._connection = duckdb.connect(config=options)
-        self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         self._connection.execute(_FUNCTIONS)
         self._names = (f"source_{number}" for number in count())
 

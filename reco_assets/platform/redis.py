@@ -120,9 +120,14 @@ def start_redis(settings: Settings) -> bool:
     return True
 
 
+def redis_runs(settings: Settings) -> bool:
+    """Whether the embedded server of this home answers; MissingDependency where something else does."""
+    return settings.redis_url is None and _is_ours(settings)
+
+
 def stop_redis(settings: Settings) -> bool:
     """End the embedded server of this home, with everything on disk; False where none ran."""
-    if settings.redis_url is not None or not _is_ours(settings):
+    if not redis_runs(settings):
         return False
     client = connect(settings)
     process = int(client.info("server")["process_id"])

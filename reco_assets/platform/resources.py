@@ -12,6 +12,7 @@ from reco_assets.errors import MissingTable
 from reco_assets.platform.artifacts import Artifacts
 from reco_assets.platform.engine import Engine, open_engine
 from reco_assets.platform.lake import Lake
+from reco_assets.platform.registry import Registry
 from reco_assets.platform.settings import Settings
 
 
@@ -33,6 +34,10 @@ class Platform(dg.ConfigurableResource):
     def artifacts(self) -> Artifacts:
         """Arrays that one asset hands to the next."""
         return Artifacts(self.settings().home / "artifacts")
+
+    def registry(self) -> Registry:
+        """The model registry."""
+        return Registry(self.settings())
 
     @contextmanager
     def engine(self) -> Iterator[Engine]:
@@ -85,5 +90,3 @@ def days_of(context: dg.AssetExecutionContext) -> tuple[date, date]:
     """First and last event day of a partitioned run."""
     keys = context.partition_key_range
     return date.fromisoformat(keys.start), date.fromisoformat(keys.end)
-
-

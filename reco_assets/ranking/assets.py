@@ -167,7 +167,8 @@ def evaluation(
     past = past_bundle(history, split.test_from, context.log.info)
     bundle = choice.applied_to(past)
     decisions = config.budget().judging(history.log, split.test_from, split.end)
-    champion = platform.registry().champion_bundle()
+    current = platform.registry().champion()
+    champion = Bundle.load(current.folder) if current is not None else None
     fair = champion is not None and champion.manifest.as_of <= split.test_from
     with platform.engine() as engine:
         judged = stage(engine, lake, history, bundle, decisions, split.test_from, split.end)

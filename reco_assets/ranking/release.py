@@ -12,6 +12,7 @@ from reco_assets.interactions.assets import load_learning_log
 from reco_assets.monitoring.checks import results, specs
 from reco_assets.monitoring.findings import Finding
 from reco_assets.platform.code import code_commit
+from reco_assets.platform.registry import CHALLENGER, CHAMPION
 from reco_assets.platform.resources import Platform
 from reco_assets.ranking.evaluation import FULL
 from reco_assets.ranking.gate import judge
@@ -74,7 +75,9 @@ def recommender_bundle(context: dg.AssetExecutionContext, platform: Platform) ->
     made.save(folder)
     folder = artifacts.publish(folder)
     finding = _answers(Bundle.load(folder))
-    registered = platform.registry().register(folder, made.manifest.version)
+    registry = platform.registry()
+    registered = registry.register_bundle(folder, choice.run_id, {"bundle": made.manifest.version})
+    registry.set_alias(CHALLENGER, registered)
     return dg.MaterializeResult(
         metadata={
             "version": made.manifest.version,
@@ -115,7 +118,7 @@ def champion(context: dg.AssetExecutionContext, platform: Platform) -> dg.Materi
     """
     registry = platform.registry()
     means = load_means(platform.artifacts())
-    first = registry.champion() is None
+    first = registry.version_of(CHAMPION) is None
     if not means:
         # nothing could be judged: the history holds no outcome in its last stretch
         verdict, passed, told = None, first, "no decision of the held-out stretch has an outcome"
@@ -123,13 +126,13 @@ def champion(context: dg.AssetExecutionContext, platform: Platform) -> dg.Materi
         verdict = judge(means, DECISIVE, FULL)
         passed = verdict.passed or first
         told = "; ".join(verdict.reasons()) or "better than everything it was held against"
-    if passed:
-        registry.promote_challenger()
-    current = registry.champion()
+    challenger = registry.version_of(CHALLENGER)
+    if passed and challenger is not None:
+        registry.promote(challenger, int(platform.now().timestamp() * 1000))
     return dg.MaterializeResult(
         metadata={
             "promoted": passed,
-            "champion": current.version if current else "none",
+            "champion": registry.version_of(CHAMPION) or "none",
             "told": told,
             **({f"{DECISIVE} of {n}": value for n, (value, _) in verdict.comparisons.items()} if verdict else {}),
             **({f"{DECISIVE} of the challenger": verdict.value} if verdict else {}),

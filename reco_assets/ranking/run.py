@@ -25,8 +25,9 @@ def log_choice(
     registry: Registry, choice: Choice, parameters: RankerParameters, rows: Examples, dagster_run: str
 ) -> str:
     """Record a training in a run of its own; the run's id."""
-    registry.connect(EXPERIMENT)
-    with mlflow.start_run(tags={"dagster_run_id": dagster_run}) as run:
+    experiment = registry.experiment(EXPERIMENT)
+    mlflow.set_tracking_uri(registry.settings.mlflow_tracking_uri)
+    with mlflow.start_run(experiment_id=experiment, tags={"dagster_run_id": dagster_run}) as run:
         mlflow.log_params(parameters.as_params())
         mlflow.log_params({"ranks_by": choice.name, "rows": len(rows), "features": len(RANKING_FEATURES)})
         _log_means("validation", choice.validation.means())
@@ -44,13 +45,14 @@ def log_choice(
                 name="ranker",
                 signature=infer_signature(example, choice.trained.ranker.score(rows.features[:100])),
                 model_format="ubj",
+                pip_requirements=[],
             )
     return str(run.info.run_id)
 
 
 def log_evaluation(registry: Registry, run_id: str, means: Means) -> None:
     """Add what the held-out day said to the training's run."""
-    registry.connect(EXPERIMENT)
+    mlflow.set_tracking_uri(registry.settings.mlflow_tracking_uri)
     with mlflow.start_run(run_id=run_id):
         _log_means("test", means)
 

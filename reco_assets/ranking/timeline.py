@@ -10,21 +10,12 @@ import numpy.typing as npt
 import polars as pl
 
 from reco_assets.catalogue.items import ItemTable
-from reco_assets.features.catalogue import PRODUCT_FEATURES, USER_FEATURES, Feature
+from reco_assets.features.catalogue import PRODUCT_FEATURES, USER_FEATURES
+from reco_assets.features.matrix import feature_matrix
 
 Floats = npt.NDArray[np.float32]
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
-
-
-def feature_matrix(rows: pl.DataFrame, features: tuple[Feature, ...]) -> Floats:
-    """Columns of ``features`` as ``float32[n, f]`` in catalogue order, nulls at their defaults."""
-    return np.ascontiguousarray(
-        rows.select(
-            pl.col(feature.name).cast(pl.Float32).fill_null(pl.lit(feature.default, pl.Float32))
-            for feature in features
-        ).to_numpy()
-    )
 
 
 @dataclass(frozen=True)

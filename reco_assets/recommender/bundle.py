@@ -7,6 +7,7 @@ import queue
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Final, Self
 
@@ -20,6 +21,7 @@ from reco_assets.candidates.sources import BLEND, Sources
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.errors import IncompatibleBundle, MissingBundle
 from reco_assets.features.catalogue import PRODUCT_FEATURES, RANKING_FEATURES, catalogue_hash, names
+from reco_assets.recommender.trees import Trees
 from reco_assets.recommender.types import Floats, Int32s, Policy
 
 FORMAT: Final = 1
@@ -34,8 +36,15 @@ class Ranker:
 
     booster: xgboost.Booster
 
+    @cached_property
+    def trees(self) -> Trees | None:
+        """The booster's trees laid out for speed; None where only XGBoost itself can walk them."""
+        return Trees.of_booster(self.booster)
+
     def score(self, matrix: Floats) -> Floats:
         """Scores ``float32[n]`` of ``matrix`` ``float32[n, len(RANKING_FEATURES)]``."""
+        if self.trees is not None:
+            return self.trees.score(matrix)
         scores: Floats = self.booster.inplace_predict(matrix, validate_features=False)
         return scores
 
@@ -139,19 +148,30 @@ class Bundle:
         assert isinstance(found, CategoryPopular)
         return found
 
+    def __post_init__(self) -> None:
+        if not self._sold_out:
+            self._sold_out.append(self._find_sold_out())
+
     @property
     def sold_out(self) -> Int32s:
-        """Rows whose inventory level is known to be 0 or less."""
-        if not self._sold_out:
-            level = self.product_matrix[:, _INVENTORY]
-            self._sold_out.append(np.flatnonzero(level <= 0).astype(np.int32))
+        """Rows whose inventory level is known to be 0 or less, rising."""
         return self._sold_out[0]
 
+    def _find_sold_out(self) -> Int32s:
+        return np.flatnonzero(self.product_matrix[:, _INVENTORY] <= 0).astype(np.int32)
+
     def update_products(self, rows: Int32s, values: Floats) -> None:
-        """Put new product features ``values[k, features]`` at ``rows``; -1 rows are passed over."""
+        """Put new product features ``values[k, features]`` at ``rows``; -1 rows are passed over.
+
+        One thread updates at a time; answers may be made meanwhile and see the old list or the new.
+        """
         known = rows >= 0
-        self.product_matrix[rows[known]] = values[known]
-        self._sold_out.clear()
+        changed = rows[known]
+        self.product_matrix[changed] = values[known]
+        empty = self.product_matrix[changed, _INVENTORY] <= 0
+        # most updates move no product in or out of stock, and a scan of the matrix is not free
+        if not np.array_equal(empty, np.isin(changed, self.sold_out)):
+            self._sold_out[0] = self._find_sold_out()
 
     @contextmanager
     def scratch(self) -> Iterator[Scratch]:
@@ -195,7 +215,9 @@ class Bundle:
         try:
             content = json.loads((folder / _MANIFEST).read_text())
         except (OSError, ValueError) as error:
-            raise MissingBundle(f"loading bundle {folder.name}: no readable manifest", hint="train again") from error
+            raise MissingBundle(
+                f"loading bundle {folder.name}: no readable manifest", hint="train again"
+            ) from error
         found = (content.pop("format", None), content.get("catalogue_hash"))
         if found != (FORMAT, catalogue_hash()):
             raise IncompatibleBundle(
@@ -203,24 +225,32 @@ class Bundle:
                 f"this code has {(FORMAT, catalogue_hash())}",
                 hint="train a new bundle with this version of the code",
             )
-        manifest = Manifest(**{**content, "policy": Policy(**content["policy"]), "blend": tuple(content["blend"])})
+        typed = {"policy": Policy(**content["policy"]), "blend": tuple(content["blend"])}
+        manifest = Manifest(**{**content, **typed})
         arrays: dict[str, dict[str, npt.NDArray[np.generic]]] = {"items": {}, "sources": {}}
         for path in (folder / "arrays").glob("*-*.npy"):
             group, name = path.stem.split("-", 1)
             # an empty array cannot be mapped; the plain view is cheaper to index than a memmap
             mapped = np.load(path, mmap_mode="r" if path.stat().st_size > 256 else None)
             arrays[group][name] = np.asarray(mapped)
-        items = ItemTable.of_arrays(arrays["items"])
-        booster = None
+        ranker = None
         if (folder / _RANKER).exists():
-            booster = xgboost.Booster(params={"nthread": 1}, model_file=folder / _RANKER)
-        return cls(
-            manifest=manifest,
-            items=items,
-            sources=Sources.of_arrays(arrays["sources"], len(items)),
-            product_matrix=np.load(folder / "arrays" / "product_matrix.npy"),
-            ranker=Ranker(booster) if booster is not None else None,
-        )
+            ranker = Ranker(xgboost.Booster(params={"nthread": 1}, model_file=folder / _RANKER))
+            check_width(ranker)
+        try:
+            items = ItemTable.of_arrays(arrays["items"])
+            return cls(
+                manifest=manifest,
+                items=items,
+                sources=Sources.of_arrays(arrays["sources"], len(items)),
+                product_matrix=np.load(folder / "arrays" / "product_matrix.npy"),
+                ranker=ranker,
+            )
+        except (KeyError, OSError) as error:
+            raise MissingBundle(
+                f"loading bundle {folder.name}: it lacks {error}",
+                hint="copy the whole folder, or train again",
+            ) from error
 
     def with_manifest(self, **changes: object) -> Bundle:
         """The same bundle with other facts in its manifest."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from math import ceil
 from typing import Final
 
 import numpy as np
 
+from reco_assets.candidates.covisitation import Neighbours
+from reco_assets.candidates.kernels import strongest
 from reco_assets.candidates.retriever import History, history
 from reco_assets.candidates.sources import BLEND, SOURCES, Candidates
 from reco_assets.events.contract import EventType
 from reco_assets.features.ranking import ranking_features
 from reco_assets.recommender.bundle import Bundle
-from reco_assets.recommender.rules import choose
+from reco_assets.recommender.rules import choose, within_cap
 from reco_assets.recommender.types import (
     DEVICES,
     RECENT,
@@ -29,8 +32,10 @@ from reco_assets.recommender.types import (
 
 _NAMES: Final = tuple(SOURCES)
 _WEIGHTS: Final = np.array(BLEND, np.float32)
-#: For products like one product only what links the two counts.
-_SIMILAR: Final = np.array([1.0, 0.5, 0.0, 0.5, 0.0, 0.0, 0.0, 0.0], np.float32)
+#: For products like one product what links the two counts; popularity only fills the list.
+_SIMILAR: Final = np.array([1.0, 0.5, 0.0, 0.5, 0.0, 0.001, 0.0, 0.00001], np.float32)
+#: How far down the popular list the rules look for variety.
+_REST: Final = 1000
 _NOBODY: Final = np.empty(0, np.int32)
 _REASONS: Final = {
     "also_viewed": "people who looked at {because} went on to it",
@@ -48,14 +53,17 @@ def current_history(request: Request, state: UserState, now: int) -> History:
     """The stored events, then what the request itself reports, of which the last ``RECENT`` count."""
     items, kinds, times = state.items, state.kinds, state.times
     if request.session_items:
-        told = np.array(request.session_items, np.int32)
+        # what the catalogue lacks has row -1
+        told = np.array([row for row in request.session_items if row >= 0], np.int32)
         items = np.concatenate([items, told])
         kinds = np.concatenate([kinds, np.full(len(told), EventType.click, np.int8)])
         times = np.concatenate([times, np.full(len(told), now, np.int64)])
     return history(items[-RECENT:], kinds[-RECENT:], times[-RECENT:], state.bought, now)
 
 
-def propose(request: Request, state: UserState, bundle: Bundle, policy: Policy, now: int) -> tuple[History, Candidates]:
+def propose(
+    request: Request, state: UserState, bundle: Bundle, policy: Policy, now: int
+) -> tuple[History, Candidates]:
     """The history and the candidates of a request; shared by serving and training."""
     past = current_history(request, state, now)
     blocked = blocked_items(request, state, past, bundle, policy)
@@ -108,62 +116,78 @@ def recommend(request: Request, state: UserState, bundle: Bundle, policy: Policy
     ``request.n`` products, fewer only where the catalogue has no more that the rules allow.
     """
     past, candidates = propose(request, state, bundle, policy, now)
-    if bundle.ranker is not None and len(candidates.items):
+    if bundle.ranker is not None:
         scores = bundle.ranker.score(features_of(request, state, past, candidates, bundle, now))
-        rung = "full"
     else:
         scores = blend(candidates.scores, bundle.manifest.blend)
-        rung = "no_ranker"
     order = np.lexsort((candidates.items, -scores))
-    cap = max(1, int(np.ceil(policy.max_per_category * request.n)))
-    groups = np.asarray(bundle.items.category[candidates.items[order]])
-    chosen = order[choose(groups, request.n, cap if request.category is None else request.n)]
-    best = np.maximum(candidates.scores.max(axis=0, initial=0.0), np.float32(1e-9))
-    recommendations = [
-        _explained(int(candidates.items[row]), float(scores[row]), at, candidates.scores[row] / best, past, bundle)
-        for at, row in enumerate(chosen)
-    ]
-    missing = request.n - len(recommendations)
-    if missing > 0:
+    items, scores, by_source = candidates.items[order], scores[order], candidates.scores[order]
+    category = bundle.items.category
+    cap = request.n if request.category is not None else max(1, ceil(policy.max_per_category * request.n))
+    chosen = within_cap(category[items], request.n, cap)
+    if len(chosen) < request.n:
+        # the candidates alone do not make a full and varied answer: popular products follow them
         blocked = blocked_items(request, state, past, bundle, policy)
-        recommendations += _fill(missing, request.category, np.concatenate([blocked, candidates.items]), len(chosen), bundle)
-    return Decision(tuple(recommendations), len(candidates.items), rung)
+        more = _most_popular(request.category, np.concatenate([blocked, items]), bundle)
+        items = np.concatenate([items, more])
+        lowest = scores.min(initial=np.float32(0.0))
+        scores = np.concatenate([scores, np.full(len(more), lowest, np.float32)])
+        by_source = np.concatenate([by_source, np.zeros((len(more), by_source.shape[1]), np.float32)])
+        chosen = choose(category[items], request.n, cap)
+    shares = by_source[chosen] / _best(by_source)
+    return Decision(
+        explained(items[chosen], scores[chosen], shares, past, bundle),
+        len(candidates.items),
+        "full" if bundle.ranker is not None else "no_ranker",
+    )
 
 
 def blend(scores: Floats, weights: Sequence[float]) -> Floats:
     """Rank without a ranker: each source's scores over its best, weighted and summed."""
-    best = np.maximum(scores.max(axis=0, initial=0.0), np.float32(1e-9))
-    return np.maximum(scores, 0.0) / best @ np.array(weights, np.float32)
+    positive: Floats = np.maximum(scores, 0.0)
+    blended: Floats = (positive / _best(scores)) @ np.array(weights, np.float32)
+    return blended
 
 
 def similar(item: int, bundle: Bundle, n: int, now: int) -> tuple[Recommendation, ...]:
-    """Products that go with one product: what people opened next, bought with it, or is alike."""
-    past = history(
-        np.array([item], np.int32), np.zeros(1, np.int8), np.array([now], np.int64), _NOBODY, now
-    )
+    """Products that go with one product: what people opened next, bought with it, or is alike.
+
+    Where fewer than ``n`` are linked to it, popular products of its category and of the shop follow.
+    What is sold out is left out where the bundle's policy says so.
+    """
+    seed = np.array([item], np.int32)
+    past = history(seed, np.zeros(1, np.int8), np.array([now], np.int64), _NOBODY, now)
+    blocked = np.concatenate([seed, bundle.sold_out]) if bundle.policy.in_stock_only else seed
     with bundle.scratch() as scratch:
-        candidates = bundle.sources.candidates(past, np.array([item], np.int32), 200, scratch)
-    shares = candidates.scores / np.maximum(candidates.scores.max(axis=0, initial=0.0), np.float32(1e-9))
-    shares *= _SIMILAR
-    scores = shares.sum(axis=1)
-    order = np.lexsort((candidates.items, -scores))[:n]
-    return tuple(
-        _explained(int(candidates.items[at]), float(scores[at]), rank, shares[at], past, bundle)
-        for rank, at in enumerate(order)
-    )
+        candidates = bundle.sources.candidates(past, blocked, bundle.policy.candidates, scratch)
+    shares = candidates.scores / _best(candidates.scores) * _SIMILAR
+    scores: Floats = shares.sum(axis=1)
+    chosen = np.lexsort((candidates.items, -scores))[:n]
+    return explained(candidates.items[chosen], scores[chosen], shares[chosen], past, bundle)
 
 
 def trending(bundle: Bundle, n: int, category: int | None = None) -> tuple[Recommendation, ...]:
-    """What is above its own past, in one category or everywhere; popular products follow."""
-    ranked = bundle.trending.ranked
-    if category is not None:
-        ranked = ranked[bundle.items.category[ranked] == category]
-    scores = bundle.trending.scores
-    reason = _REASONS["trending"]
+    """What is above its own past, in one category or everywhere; popular products follow.
+
+    What is sold out is left out where the bundle's policy says so.
+    """
+    hidden = bundle.sold_out if bundle.policy.in_stock_only else _NOBODY
+    rising = _free(bundle.trending.ranked, category, hidden, bundle)
+    rising = rising[bundle.trending.scores[rising] > 0][:n]
+    after = _free(bundle.popular.ranked, category, np.concatenate([hidden, rising]), bundle)[
+        : n - len(rising)
+    ]
+    found = [("trending", int(item), float(bundle.trending.scores[item])) for item in rising]
+    found += [("popular", int(item), 0.0) for item in after]
     return tuple(
-        Recommendation(int(item), float(scores[item]), at, "trending", reason)
-        for at, item in enumerate(ranked[:n])
+        Recommendation(item, score, position, source, _REASONS[source])
+        for position, (source, item, score) in enumerate(found)
     )
+
+
+def _best(by_source: Floats) -> Floats:
+    best: Floats = np.maximum(by_source.max(axis=0, initial=0.0), np.float32(1e-9))
+    return best
 
 
 def _clock(context: Context, now: int) -> tuple[int, int]:
@@ -172,9 +196,11 @@ def _clock(context: Context, now: int) -> tuple[int, int]:
     return hour, moment.weekday() if context.weekday is None else context.weekday
 
 
-def blocked_items(request: Request, state: UserState, past: History, bundle: Bundle, policy: Policy) -> Int32s:
+def blocked_items(
+    request: Request, state: UserState, past: History, bundle: Bundle, policy: Policy
+) -> Int32s:
     """Item rows that must not be shown: excluded, bought before, sold out."""
-    parts = [np.array(request.exclude, np.int32)]
+    parts = [np.array([row for row in request.exclude if row >= 0], np.int32)]
     if policy.hide_bought:
         parts += [state.bought, past.items[past.kinds == EventType.purchase]]
     if policy.in_stock_only:
@@ -182,32 +208,46 @@ def blocked_items(request: Request, state: UserState, past: History, bundle: Bun
     return np.concatenate(parts)
 
 
-def _fill(n: int, category: int | None, taken: Int32s, first: int, bundle: Bundle) -> list[Recommendation]:
-    ranked = bundle.popular.ranked
-    if category is not None:
-        ranked = ranked[bundle.items.category[ranked] == category]
-    free = ranked[~np.isin(ranked, taken)][:n]
-    return [
-        Recommendation(int(item), 0.0, first + at, "popular", _REASONS["popular"])
-        for at, item in enumerate(free)
-    ]
+def _free(ranked: Int32s, category: int | None, taken: Int32s, bundle: Bundle) -> Int32s:
+    """What is left of a ranked list, in one category or in all."""
+    free = np.ones(len(bundle.items), np.bool_) if category is None else bundle.items.category == category
+    free[taken] = False
+    left: Int32s = ranked[free[ranked]]
+    return left
 
 
-def _explained(
-    item: int, score: float, position: int, shares: Floats, past: History, bundle: Bundle
-) -> Recommendation:
-    """Name the source that speaks for the item most, by its score over the source's best."""
-    strength = shares * _WEIGHTS
-    source = _NAMES[int(strength.argmax())] if strength.max() > 0 else "popular"
-    because = ""
+def _most_popular(category: int | None, taken: Int32s, bundle: Bundle) -> Int32s:
+    return _free(bundle.popular.ranked, category, taken, bundle)[:_REST]
+
+
+def explained(
+    items: Int32s, scores: Floats, shares: Floats, past: History, bundle: Bundle
+) -> tuple[Recommendation, ...]:
+    """Recommendations in this order; each names the source that speaks for it most.
+
+    Parameters
+    ----------
+    shares
+        ``float32[n, sources]``: each source's score over that source's best.
+    """
+    strengths = shares * _WEIGHTS
+    strongest_source = strengths.argmax(axis=1).tolist()
+    said = []
+    for position, item in enumerate(items.tolist()):
+        source = strongest_source[position]
+        name = _NAMES[source] if strengths[position, source] > 0 else "popular"
+        reason = _REASONS[name]
+        if "{because}" in reason:
+            reason = reason.format(because=_because(item, name, past, bundle))
+        elif "{category}" in reason:
+            reason = reason.format(category=bundle.items.category_name(item) or "its category")
+        said.append(Recommendation(item, float(scores[position]), position, name, reason))
+    return tuple(said)
+
+
+def _because(item: int, source: str, past: History, bundle: Bundle) -> str:
+    """Id of the product of the history that led to ``item``."""
     retriever = bundle.sources.retrievers[source]
-    if "{because}" in _REASONS[source]:
-        strongest = 0.0
-        for own, weight in zip(past.items.tolist(), past.weights.tolist(), strict=True):
-            neighbours, weights = retriever.neighbours(own)  # type: ignore[attr-defined]
-            found = np.flatnonzero(neighbours == item)
-            if len(found) and weight * float(weights[found[0]]) > strongest:
-                strongest = weight * float(weights[found[0]])
-                because = bundle.items.ids[own]
-    category = bundle.items.category_name(item) or "its category"
-    return Recommendation(item, score, position, source, _REASONS[source].format(because=because, category=category))
+    assert isinstance(retriever, Neighbours), "only what links two products has a product as its reason"
+    place = strongest(past.items, past.weights, retriever.indptr, retriever.indices, retriever.weights, item)
+    return bundle.items.ids[int(past.items[place])]

@@ -28,7 +28,10 @@ def test_empty_fields_are_null_and_line_ends_may_differ() -> None:
 
 
 def test_a_quoted_field_may_hold_separators_quotes_and_line_ends() -> None:
-    assert read(b'"x,1","y ""z""","a\nb"\n1,2,3\n') == [(("x,1", 'y "z"', "a\nb"), None), (("1", "2", "3"), None)]
+    assert read(b'"x,1","y ""z""","a\nb"\n1,2,3\n') == [
+        (("x,1", 'y "z"', "a\nb"), None),
+        (("1", "2", "3"), None),
+    ]
 
 
 def test_a_lone_quote_inside_a_field_is_only_a_character() -> None:

@@ -109,7 +109,11 @@ def test_json_follows_the_same_rules() -> None:
         NOW,
     )
     first, last = verdict.accepted.to_dicts()
-    assert (first["event_id"], first["user_id"], first["timestamp"]) == ("1", "7", datetime(2024, 5, 1, tzinfo=UTC))
+    assert (first["event_id"], first["user_id"], first["timestamp"]) == (
+        "1",
+        "7",
+        datetime(2024, 5, 1, tzinfo=UTC),
+    )
     assert (last["delivery_position"], last["position"]) == (6, 3)
     assert last["timestamp"] == datetime(2024, 5, 1, tzinfo=UTC)
     found = dict(verdict.rejected.select("delivery_position", "reasons").iter_rows())
@@ -120,15 +124,34 @@ def test_json_follows_the_same_rules() -> None:
     assert verdict.rejected["payload"][2] == b"{not json"
 
 
-TEXTS = st.none() | st.sampled_from(
-    ["", " ", "x", "click", "search", "0", "-1", "3", "4.5", "1e400", "nan", "2024-05-01", "2031-01-01T00:00:00Z"]
-) | st.text(max_size=6)
+TEXTS = (
+    st.none()
+    | st.sampled_from(
+        [
+            "",
+            " ",
+            "x",
+            "click",
+            "search",
+            "0",
+            "-1",
+            "3",
+            "4.5",
+            "1e400",
+            "nan",
+            "2024-05-01",
+            "2031-01-01T00:00:00Z",
+        ]
+    )
+    | st.text(max_size=6)
+)
 
 
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(
-        st.fixed_dictionaries({field.name: TEXTS | st.sampled_from(EVENT_TYPES) for field in FIELDS}), max_size=8
+        st.fixed_dictionaries({field.name: TEXTS | st.sampled_from(EVENT_TYPES) for field in FIELDS}),
+        max_size=8,
     )
 )
 def test_every_row_is_accepted_or_rejected_with_a_reason(rows: list[dict[str, str | None]]) -> None:

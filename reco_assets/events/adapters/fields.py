@@ -146,17 +146,19 @@ def _shape(
     faulty = cut_row | faults["short row"] | long | damaged
     if not faulty.any():
         return pl.Series("reasons", [None], dtype=pl.List(pl.String())).new_from_index(0, rows)
-    present = pl.sum_horizontal(
-        pl.lit(column.filter(faulty).is_not_null().cast(pl.Int64)) for column in inside
-    )
-    beyond = pl.lit(extra.filter(faulty).str.count_matches(layout.separator, literal=True).cast(pl.Int64) + 1)
+    present = pl.sum_horizontal(pl.lit(column.is_not_null().cast(pl.Int64)) for column in inside)
+    beyond = pl.lit(extra.str.count_matches(layout.separator, literal=True).cast(pl.Int64) + 1)
     shape = pl.format(": {} of " + str(width) + " fields", present + beyond.fill_null(0))
     words = [
-        pl.when(mask.filter(faulty))
-        .then(name + shape if name.endswith(("line", "row")) else pl.lit(name))
-        .alias(name)
+        pl.when(mask).then(name + shape if name.endswith(("line", "row")) else pl.lit(name)).alias(name)
         for name, mask in faults.items()
     ]
-    found = pl.select(pl.concat_list(words).list.drop_nulls()).to_series()
-    place = (faulty.cast(pl.Int64).cum_sum() - 1).set(~faulty, None)
+    return listed(pl.select(words))
+
+
+def listed(words: pl.DataFrame) -> pl.Series:
+    """``reasons``, a list a row: the texts of the row's columns that are not null; null where all are."""
+    some = words.select(pl.any_horizontal(pl.all().is_not_null()).alias("some"))["some"]
+    found = words.filter(some).select(pl.concat_list(pl.all()).list.drop_nulls()).to_series()
+    place = (some.cast(pl.Int64).cum_sum() - 1).set(~some, None)
     return found.gather(place).rename("reasons")

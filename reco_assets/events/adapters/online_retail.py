@@ -19,6 +19,7 @@ from typing import Final
 import polars as pl
 
 from reco_assets.events.adapters.delimited import Delimited
+from reco_assets.events.adapters.fields import listed
 
 #: Stock codes of products: five digits with a colour or size after them, or the shop's own DCGS line.
 _PRODUCT: Final = r"(?i)^(\d{5}[a-z]{0,2}|DCGS.+|PADS)$"
@@ -30,14 +31,14 @@ def translate(columns: pl.DataFrame) -> pl.DataFrame:
     price = pl.col("UnitPrice").str.strip_chars().cast(pl.Float64, strict=False)
     cancelled = pl.col("InvoiceNo").str.starts_with("C").fill_null(False)
     guest = pl.col("CustomerID").is_null()
-    reasons = [
-        pl.when(cancelled).then(pl.lit("cancellation")),
-        pl.when(~cancelled & (quantity <= 0)).then(pl.lit("stock movement: no positive quantity")),
-        pl.when(~pl.col("StockCode").str.contains(_PRODUCT)).then(
-            pl.lit("not a product: postage, fee, voucher")
-        ),
-        pl.when(price == 0).then(pl.lit("no price: gift, sample or correction")),
-    ]
+    words = columns.select(
+        pl.when(cancelled).then(pl.lit("cancellation")).alias("1"),
+        pl.when(~cancelled & (quantity <= 0)).then(pl.lit("stock movement: no positive quantity")).alias("2"),
+        pl.when(~pl.col("StockCode").str.contains(_PRODUCT))
+        .then(pl.lit("not a product: postage, fee, voucher"))
+        .alias("3"),
+        pl.when(price == 0).then(pl.lit("no price: gift, sample or correction")).alias("4"),
+    )
     return columns.select(
         pl.lit("purchase").alias("event_type"),
         pl.col("InvoiceDate").alias("timestamp"),
@@ -49,7 +50,7 @@ def translate(columns: pl.DataFrame) -> pl.DataFrame:
         pl.when(guest).then(pl.lit("online-retail:guest")).otherwise(pl.lit("online-retail")).alias("source"),
         pl.col("Description").str.strip_chars().alias("title"),
         pl.when(~guest).then("Country").alias("country"),
-        pl.concat_list(reasons).list.drop_nulls().alias("reasons"),
+        listed(words),
     )
 
 

@@ -1,0 +1,200 @@
+"""From tables to the online store. Values are replaced one by one: nothing is emptied to be refilled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import redis
+
+from reco_assets.catalogue.items import category_key, product_keys
+from reco_assets.events.contract import EventType
+from reco_assets.features.catalogue import PRODUCT_FEATURES, USER_FEATURES, Feature
+from reco_assets.online import keys
+from reco_assets.online.codec import pack_keys
+from reco_assets.online.packing import Bought, Recent, Users, encode_products, encode_users
+from reco_assets.recommender.types import RECENT, Floats, Int64s, UInt64s
+
+#: Users packed, and commands sent to Redis, at a time.
+CHUNK: Final = 5_000
+#: Changed products in one entry of the stream of changes, and entries that the stream keeps.
+KEYS_PER_ENTRY: Final = 1_000
+ENTRIES: Final = 1_000
+#: With more changes than this at once, readers are told to read everything.
+MOST_CHANGES: Final = 50_000
+
+#: Event types that are kept as a user's recent product events.
+RECENT_TYPES: Final = ("click", "add_to_cart", "purchase", "favorite", "rate")
+
+Progress = Callable[[int], None]
+
+
+def user_values(
+    users: pl.DataFrame, recents: pl.DataFrame, bought: pl.DataFrame
+) -> tuple[list[str], list[bytes]]:
+    """User ids and their packed values: everybody who is in any of the three tables.
+
+    Parameters
+    ----------
+    users
+        user_id, the user features by name, favorite_category, first_event_time, last_event_time.
+    recents
+        user_id, product_id, event_type, timestamp in any order; the last ``RECENT`` count. Ties in
+        time stay in the order of the rows.
+    bought
+        user_id, product_ids (a list, oldest first).
+    """
+    ids = pl.concat([users["user_id"], recents["user_id"], bought["user_id"]]).unique(maintain_order=True)
+    people = pl.DataFrame({"user_id": ids, "row": np.arange(len(ids), dtype=np.int64)})
+    known = people.join(users, on="user_id", how="left", maintain_order="left")
+    features = _matrix(known, USER_FEATURES)
+    packed = encode_users(
+        Users(
+            features=features,
+            favorite_category=_category_keys(known["favorite_category"]),
+            first_event_time=_micros(known["first_event_time"]),
+            last_event_time=_micros(known["last_event_time"]),
+            recent=_recent(people, recents),
+            bought=_bought(people, bought),
+        )
+    )
+    return ids.to_list(), packed
+
+
+def write_users(
+    client: redis.Redis,
+    users: pl.DataFrame,
+    recents: pl.DataFrame,
+    bought: pl.DataFrame,
+    *,
+    ttl_days: int,
+    progress: Progress = lambda written: None,
+) -> int:
+    """Pack and write every user of the three tables (see :func:`user_values`); how many there were."""
+    ids, values = user_values(users, recents, bought)
+    _write(client, [keys.user(user_id) for user_id in ids], values, ttl_days, progress)
+    return len(ids)
+
+
+def write_products(
+    client: redis.Redis,
+    products: pl.DataFrame,
+    *,
+    epoch: int,
+    ttl_days: int,
+    progress: Progress = lambda written: None,
+) -> int:
+    """Write product values, then announce them under ``epoch``; how many there were.
+
+    A reader that has seen the announcement finds the values: they are written before it.
+
+    Parameters
+    ----------
+    products
+        product_id, category, and the product features by name: the products that changed.
+    epoch
+        Delta version of ``gold/product_features`` that they were read from.
+    """
+    ids = products["product_id"].to_list()
+    values = encode_products(_matrix(products, PRODUCT_FEATURES), _category_keys(products["category"]))
+    _write(client, [keys.product(product_id) for product_id in ids], values, ttl_days, progress)
+    announce(client, product_keys(ids), epoch)
+    return len(ids)
+
+
+def announce(client: redis.Redis, changed: UInt64s, epoch: int) -> None:
+    """Tell the service's workers that the values of the products ``changed`` are new."""
+    whole = len(changed) > MOST_CHANGES
+    batches = (
+        [b""]
+        if whole
+        else [pack_keys(changed[at : at + KEYS_PER_ENTRY]) for at in range(0, len(changed), KEYS_PER_ENTRY)]
+    )
+    with client.pipeline(transaction=True) as together:
+        for batch in batches:
+            entry: dict[str | bytes, bytes | int] = {"epoch": epoch, "keys": batch}
+            together.xadd(keys.PRODUCT_CHANGES, entry, maxlen=ENTRIES, approximate=True)  # type: ignore[arg-type]
+        together.set(keys.PRODUCT_EPOCH, epoch)
+        together.execute()
+
+
+def _write(
+    client: redis.Redis, names: Sequence[str], values: Sequence[bytes], ttl_days: int, progress: Progress
+) -> None:
+    seconds = ttl_days * 86_400
+    for start in range(0, len(names), CHUNK):
+        chunk = range(start, min(start + CHUNK, len(names)))
+        with client.pipeline(transaction=False) as together:
+            for row in chunk:
+                together.execute_command("SETEX", names[row], seconds, values[row])
+            together.execute()
+        progress(len(chunk))
+
+
+def _matrix(frame: pl.DataFrame, features: tuple[Feature, ...]) -> Floats:
+    """``float32[n, features]`` in catalogue order, nulls at the features' defaults."""
+    columns = [
+        frame[feature.name].cast(pl.Float32).fill_null(float(feature.default or 0.0)).to_numpy()
+        for feature in features
+    ]
+    return np.ascontiguousarray(np.stack(columns, axis=1), np.float32)
+
+
+def _category_keys(names: pl.Series) -> npt.NDArray[np.uint32]:
+    known = names.cast(pl.String).drop_nulls().unique()
+    packed = [category_key(name) for name in known]
+    mapped = names.cast(pl.String).replace_strict(known, packed, default=0, return_dtype=pl.UInt32)
+    return mapped.fill_null(0).to_numpy()
+
+
+def _micros(times: pl.Series) -> Int64s:
+    return times.cast(pl.Datetime("us", "UTC")).dt.timestamp("us").fill_null(0).to_numpy()
+
+
+def _recent(people: pl.DataFrame, recents: pl.DataFrame) -> Recent:
+    codes = [int(EventType[name]) for name in RECENT_TYPES]
+    rows = (
+        recents.filter(
+            pl.col("event_type").cast(pl.String).is_in(RECENT_TYPES) & pl.col("product_id").is_not_null()
+        )
+        .join(people, on="user_id", how="inner", maintain_order="left")
+        .with_columns(
+            pl.col("event_type")
+            .cast(pl.String)
+            .replace_strict(RECENT_TYPES, codes, return_dtype=pl.Int8)
+            .alias("kind")
+        )
+        .sort("row", "timestamp", maintain_order=True)
+        .filter(pl.int_range(pl.len()).reverse().over("row") < RECENT)
+    )
+    return Recent(
+        _offsets(rows["row"], people.height),
+        _product_keys(rows["product_id"]),
+        rows["kind"].to_numpy(),
+        _micros(rows["timestamp"]),
+    )
+
+
+def _bought(people: pl.DataFrame, bought: pl.DataFrame) -> Bought:
+    rows = (
+        bought.join(people, on="user_id", how="inner")
+        .sort("row")
+        .explode("product_ids")
+        .drop_nulls("product_ids")
+    )
+    return Bought(_offsets(rows["row"], people.height), _product_keys(rows["product_ids"]))
+
+
+def _offsets(sorted_rows: pl.Series, n: int) -> Int64s:
+    return np.searchsorted(sorted_rows.to_numpy(), np.arange(n + 1)).astype(np.int64)
+
+
+def _product_keys(ids: pl.Series) -> UInt64s:
+    """Each distinct id is hashed once."""
+    distinct = ids.cast(pl.String).unique()
+    lookup = pl.DataFrame({"id": distinct, "key": product_keys(distinct.to_list())})
+    frame = pl.DataFrame({"id": ids.cast(pl.String)})
+    return frame.join(lookup, on="id", how="left", maintain_order="left")["key"].to_numpy()
