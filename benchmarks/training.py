@@ -58,7 +58,11 @@ def _measure(given: argparse.Namespace, work: Path) -> int:
         log("simulating (not timed)")
         simulate(
             Parameters(
-                users=given.users, products=given.products, days=given.days, seed=given.seed, events=given.events
+                users=given.users,
+                products=given.products,
+                days=given.days,
+                seed=given.seed,
+                events=given.events,
             ),
             settings.landing_folder,
         )

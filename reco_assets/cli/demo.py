@@ -6,7 +6,6 @@ import json
 import os
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Annotated, Final
 
 import httpx
@@ -16,7 +15,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from reco_assets.cli.ask import answer_table, ask
 from reco_assets.cli.graph import run_graph
 from reco_assets.cli.stack import processes
 from reco_assets.errors import MissingBundle
@@ -106,7 +104,9 @@ def _wait_for_bundle(settings: Settings) -> dict[str, Any]:
     end = time.monotonic() + _WAIT_SECONDS
     while time.monotonic() < end:
         health = httpx.get(f"{_url(settings)}/health", timeout=10).json()
-        if champion is not None and str(health.get("bundle", {}).get("registry_version")) == str(champion.version):
+        if champion is not None and str(health.get("bundle", {}).get("registry_version")) == str(
+            champion.version
+        ):
             return dict(health)
         time.sleep(0.5)
     raise MissingBundle(
@@ -125,14 +125,19 @@ def _questions(settings: Settings) -> list[tuple[str, dict[str, Any]]]:
         .select("user_id", "product_id")
         .collect()
     )
-    clicks = interactions.filter(pl.col("event_type") == "click").sort("timestamp", "event_id").tail(3).collect()
+    clicks = (
+        interactions.filter(pl.col("event_type") == "click").sort("timestamp", "event_id").tail(3).collect()
+    )
     known = recent["user_id"][0] if recent.height else clicks["user_id"][0]
     return [
         ("A known user", {"user_id": known}),
         ("An unknown user", {"user_id": "nobody-has-seen-me"}),
         (
             "A visitor's session",
-            {"user_id": "just-arrived", "context": {"products": clicks["product_id"].unique(maintain_order=True).to_list()}},
+            {
+                "user_id": "just-arrived",
+                "context": {"products": clicks["product_id"].unique(maintain_order=True).to_list()},
+            },
         ),
     ]
 
@@ -143,5 +148,7 @@ def _scores(means: Means) -> Table:
     for metric in METRICS:
         table.add_column(metric, justify="right")
     for name, values in sorted(means.items(), key=lambda pair: -pair[1]["ndcg@20"]):
-        table.add_row(name, *(f"{values[metric]:.4f}" for metric in METRICS), style="bold" if name == "full" else "")
+        table.add_row(
+            name, *(f"{values[metric]:.4f}" for metric in METRICS), style="bold" if name == "full" else ""
+        )
     return table

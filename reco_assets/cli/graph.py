@@ -135,7 +135,9 @@ def _execute(first: date, last: date, select: str, console: Console) -> tuple[st
     graph = defs.resolve_asset_graph()
     keys = dg.AssetSelection.from_string(select).resolve(graph)
     if not keys:
-        raise BadInput(f"--select {select!r} names no asset", hint='e.g. "key:interactions+" or "group:features"')
+        raise BadInput(
+            f"--select {select!r} names no asset", hint='e.g. "key:interactions+" or "group:features"'
+        )
     job = defs.resolve_job_def("everything")
     run_id = str(uuid4())
     with (

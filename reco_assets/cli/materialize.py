@@ -14,8 +14,12 @@ from reco_assets.platform.settings import Settings
 
 
 def materialize(
-    first: Annotated[str | None, typer.Option("--from", help="First day [default: the first with events].")] = None,
-    last: Annotated[str | None, typer.Option("--to", help="Last day [default: the last with events].")] = None,
+    first: Annotated[
+        str | None, typer.Option("--from", help="First day [default: the first with events].")
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", help="Last day [default: the last with events].")
+    ] = None,
     select: Annotated[str, typer.Option(help="Assets, in Dagster's selection syntax.")] = "*",
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:

@@ -48,9 +48,13 @@ def _daily_table(
         frame = lake.scan(f"gold/{name}").filter(pl.col(day).is_between(first, last))
         counts = frame.group_by(day).len().sort(day).collect()
         sample = frame.head(200_000).collect()
-        pictures = {"daily": daily_bars(f"{name}: rows a day", counts[day].to_list(), counts["len"].to_list())}
+        pictures = {
+            "daily": daily_bars(f"{name}: rows a day", counts[day].to_list(), counts["len"].to_list())
+        }
         if features:
-            shown = {f.name: sample[f.name].cast(pl.Float64).fill_null(float("nan")).to_numpy() for f in features}
+            shown = {
+                f.name: sample[f.name].cast(pl.Float64).fill_null(float("nan")).to_numpy() for f in features
+            }
             pictures["distribution"] = histograms(f"{name}: distribution", shown)
         found: list[Finding] = [no_nulls(frame, key), unique(frame, key), has_rows(frame)]
         if ranges:

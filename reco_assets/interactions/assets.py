@@ -24,9 +24,7 @@ from reco_assets.platform.resources import DAILY, ONE_RUN, Platform, days_of
     backfill_policy=ONE_RUN,
     kinds={"ibis", "delta"},
     owners=["team:data"],
-    check_specs=specs(
-        "interactions", "no_nulls", "unique", "in_range", "covered", advisory=["volume"]
-    ),
+    check_specs=specs("interactions", "no_nulls", "unique", "in_range", "covered", advisory=["volume"]),
 )
 def interactions(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
     """One row per real event of the day, recomputed from raw/events; duplicates are dropped.
@@ -45,7 +43,11 @@ def interactions(context: dg.AssetExecutionContext, platform: Platform) -> dg.Ma
             frame.head(200_000).collect(),
             version=written.version,
             rows=written.rows,
-            pictures={"daily": daily_bars("Interactions a day", counts["event_date"].to_list(), counts["len"].to_list())},
+            pictures={
+                "daily": daily_bars(
+                    "Interactions a day", counts["event_date"].to_list(), counts["len"].to_list()
+                )
+            },
         ),
         check_results=results(
             "interactions",

@@ -30,7 +30,9 @@ class Finding:
 def has_rows(frame: pl.LazyFrame, least: int = 1) -> Finding:
     """At least ``least`` rows."""
     rows = int(frame.select(pl.len()).collect().item())
-    return Finding("volume", rows >= least, f"{rows:,} rows, at least {least:,} expected", True, {"rows": rows})
+    return Finding(
+        "volume", rows >= least, f"{rows:,} rows, at least {least:,} expected", True, {"rows": rows}
+    )
 
 
 def steady_volume(counts: Mapping[str, int], today: str) -> Finding:
@@ -38,7 +40,9 @@ def steady_volume(counts: Mapping[str, int], today: str) -> Finding:
     before = sorted(count for day, count in counts.items() if day < today)
     value = counts.get(today, 0)
     if len(before) < 3:
-        return Finding("steady_volume", True, "fewer than three earlier days to compare with", False, {"rows": value})
+        return Finding(
+            "steady_volume", True, "fewer than three earlier days to compare with", False, {"rows": value}
+        )
     median = before[len(before) // 2]
     passed = median / 5 <= value <= median * 5
     return Finding(

@@ -38,7 +38,9 @@ def online_user_features(context: dg.AssetExecutionContext, platform: Platform) 
         },
         check_results=results(
             "online_user_features",
-            Finding("readable", client.dbsize() >= written, f"{written:,} users written", facts={"users": written}),
+            Finding(
+                "readable", client.dbsize() >= written, f"{written:,} users written", facts={"users": written}
+            ),
         ),
     )
 
@@ -61,6 +63,11 @@ def online_product_features(context: dg.AssetExecutionContext, platform: Platfor
         metadata={"products": written, "epoch": epoch},
         check_results=results(
             "online_product_features",
-            Finding("readable", client.dbsize() >= written, f"{written:,} products written", facts={"epoch": epoch}),
+            Finding(
+                "readable",
+                client.dbsize() >= written,
+                f"{written:,} products written",
+                facts={"epoch": epoch},
+            ),
         ),
     )

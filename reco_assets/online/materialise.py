@@ -45,7 +45,7 @@ def user_values(
         user_id, product_id, event_type, timestamp in any order; the last ``RECENT`` count. Ties in
         time stay in the order of the rows.
     bought
-        user_id, product_ids (a list, oldest first).
+        user_id, products (a list, oldest first).
     """
     ids = pl.concat([users["user_id"], recents["user_id"], bought["user_id"]]).unique(maintain_order=True)
     people = pl.DataFrame({"user_id": ids, "row": np.arange(len(ids), dtype=np.int64)})
@@ -180,12 +180,9 @@ def _recent(people: pl.DataFrame, recents: pl.DataFrame) -> Recent:
 
 def _bought(people: pl.DataFrame, bought: pl.DataFrame) -> Bought:
     rows = (
-        bought.join(people, on="user_id", how="inner")
-        .sort("row")
-        .explode("product_ids")
-        .drop_nulls("product_ids")
+        bought.join(people, on="user_id", how="inner").sort("row").explode("products").drop_nulls("products")
     )
-    return Bought(_offsets(rows["row"], people.height), _product_keys(rows["product_ids"]))
+    return Bought(_offsets(rows["row"], people.height), _product_keys(rows["products"]))
 
 
 def _offsets(sorted_rows: pl.Series, n: int) -> Int64s:

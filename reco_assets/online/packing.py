@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -96,7 +97,7 @@ def encode_users(users: Users) -> list[bytes]:
 
 
 def encode_products(features: Floats, categories: npt.NDArray[np.uint32]) -> list[bytes]:
-    """The packed values of products: ``float32[n, len(PRODUCT_FEATURES)]`` and ``uint32[n]`` category keys."""
+    """The packed values of ``n`` products: ``float32[n, features]`` and ``uint32[n]`` category keys."""
     n = len(features)
     packed = np.zeros((n, PRODUCT_BYTES), np.uint8)
     packed[:, 0] = VERSION
@@ -160,5 +161,4 @@ def _lay(
 
 def _slices(packed: Bytes, starts: Int64s) -> list[bytes]:
     blob = packed.tobytes()
-    ends = starts.tolist()
-    return [blob[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return [blob[start:end] for start, end in pairwise(starts.tolist())]

@@ -33,6 +33,13 @@ def signature() -> ModelSignature:
     )
 
 
+def example() -> pd.DataFrame:
+    """One row as the signature has it: somebody without a history."""
+    import pandas as pd
+
+    return pd.DataFrame({"recent_products": [["unknown"]], "n": [10]})
+
+
 @dataclass(frozen=True)
 class BundleModel:
     """Recommends to visitors who are known by their session alone, as of the bundle's own moment."""

@@ -34,7 +34,9 @@ class Artifacts:
         """Newest whole folder of artifact ``name``; raises MissingTable."""
         versions = self._versions(name)
         if not versions:
-            raise MissingTable(f"reading artifact {name}: it has not been made yet", hint="materialize it first")
+            raise MissingTable(
+                f"reading artifact {name}: it has not been made yet", hint="materialize it first"
+            )
         return versions[-1]
 
     def new(self, name: str) -> Path:

@@ -11,7 +11,9 @@ import duckdb
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
+import sqlglot
 from ibis.backends.sql.datatypes import DuckDBType
+from sqlglot import exp
 from typing_extensions import override
 
 from reco_assets.platform.engine import Engine, Written, day_column, plain
@@ -124,9 +126,24 @@ class DuckDBEngine(Engine):
             f'CAST("{name}" AS {DuckDBType.to_string(dtype)}) AS "{name}"'
             for name, dtype in expression.schema().items()
         )
-        sql = f"SELECT {columns} FROM ({ibis.to_sql(expression, dialect='duckdb')})"
+        query = _reading_again(sqlglot.parse_one(ibis.to_sql(expression, dialect="duckdb"), dialect="duckdb"))
+        sql = f"SELECT {columns} FROM ({query.sql(dialect='duckdb')})"
         reader: pa.RecordBatchReader = self._connection.sql(sql).to_arrow_reader(BATCH)
         return reader
+
+
+def _reading_again(query: exp.Expression) -> exp.Expression:
+    """``query`` with its shared parts that only pick rows and columns of files not kept in memory.
+
+    DuckDB keeps the result of any part that is used twice, all columns of it; reading the files again,
+    only the columns needed each time, is several times faster and needs no memory.
+    """
+    for part in query.find_all(exp.CTE):
+        body = part.this
+        derived = body.find(exp.Join, exp.AggFunc, exp.Window, exp.SetOperation, exp.Distinct, exp.Subquery)
+        if derived is None and not body.args.get("group"):
+            part.set("materialized", False)
+    return query
 
 
 class _Counted:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlparse
 
@@ -16,12 +18,14 @@ from reco_assets.platform.settings import Settings
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-# MLflow reads this when it is imported, which every function here puts off until it is needed.
+# MLflow reads these when it is imported, which every function here puts off until it is needed.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# The environment of a bundle is this project; its lock file need not be copied into every version.
+os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
 
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
-#: The module whose ``_load_pyfunc`` and ``signature`` make a bundle an MLflow model. It is named, not
+#: The module whose ``_load_pyfunc``, ``signature`` and ``example`` make a bundle an MLflow model. It is named, not
 #: imported: this room knows nothing of recommenders.
 LOADER: Final = "reco_assets.online.pyfunc"
 _MANIFEST: Final = "manifest.json"
@@ -74,9 +78,11 @@ class Registry:
         return client.create_experiment(name, artifact_location=location)
 
     def register_bundle(self, folder: Path, run_id: str, tags: Mapping[str, str] | None = None) -> str:
-        """Log the bundle in ``folder`` to run ``run_id`` and register it; its version. Nothing serves it yet."""
-        import mlflow
+        """Log the bundle in ``folder`` to run ``run_id`` and register it; its version.
 
+        Nothing serves it before it is promoted.
+        """
+        mlflow, model = _mlflow(), import_module(LOADER)
         client = self.client()
         experiment = client.get_run(run_id).info.experiment_id
         mlflow.set_tracking_uri(self.settings.mlflow_tracking_uri)
@@ -86,7 +92,8 @@ class Registry:
                 name="bundle",
                 loader_module=LOADER,
                 data_path=str(folder),
-                signature=import_module(LOADER).signature(),
+                signature=model.signature(),
+                input_example=model.example(),
                 pip_requirements=[],
                 registered_model_name=self.settings.model_name,
             )
@@ -181,6 +188,15 @@ class Registry:
                 if not target.exists():
                     raise  # else another process was faster, and its copy is whole
         return target
+
+
+def _mlflow() -> ModuleType:
+    with warnings.catch_warnings():
+        # importing it warns of its own type hints, which nobody here can change
+        warnings.simplefilter("ignore")
+        import mlflow
+        import mlflow.pyfunc
+    return mlflow
 
 
 def open_registry(settings: Settings) -> Registry:

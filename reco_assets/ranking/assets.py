@@ -86,9 +86,7 @@ def training_examples(
     policy = Policy()
     rows = examples(learned.walk(), training, bundle, policy, budget.negatives, budget.seed)
     judged = examples(held.walk(), validation, bundle, policy, policy.candidates, budget.seed)
-    table = pl.concat(
-        [examples_table(rows, history, "train"), examples_table(judged, history, "validation")]
-    )
+    table = pl.concat([examples_table(rows, history, "train"), examples_table(judged, history, "validation")])
     version = lake.replace("gold/training_examples", table.to_arrow())
     volume = has_rows(table.lazy())
     return dg.MaterializeResult(
@@ -199,6 +197,7 @@ def evaluation(
 
 def _bars(title: str, means: dict[str, dict[str, float]]) -> dg.MetadataValue:
     shown = {
-        metric: {name: values[metric] for name, values in means.items()} for metric in ("ndcg@20", "recall@20")
+        metric: {name: values[metric] for name, values in means.items()}
+        for metric in ("ndcg@20", "recall@20")
     }
     return dg.MetadataValue.md(markdown_image(metric_bars(title, shown, best=FULL), title))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 import polars as pl
 
@@ -33,7 +32,9 @@ def examples_table(rows: Examples, history: ShopHistory, part: str) -> pl.DataFr
 def examples_of(table: pl.LazyFrame, part: str) -> Examples:
     """Rows of one part as the ranker takes them; what only names things is left out."""
     features = list(names(RANKING_FEATURES))
-    rows = table.filter(pl.col("part") == part).sort("decision").select("decision", "grade", *features).collect()
+    rows = (
+        table.filter(pl.col("part") == part).sort("decision").select("decision", "grade", *features).collect()
+    )
     nothing = np.empty(0, np.int64)
     return Examples(
         features=np.ascontiguousarray(rows.select(features).to_numpy()),
@@ -43,5 +44,3 @@ def examples_of(table: pl.LazyFrame, part: str) -> Examples:
         time=nothing,
         user=nothing.astype(np.int32),
     )
-
-

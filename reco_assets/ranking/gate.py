@@ -36,7 +36,9 @@ class Verdict:
         ]
 
 
-def judge(means: Mapping[str, Mapping[str, float]], metric: str, full: str, champion: str = "champion") -> Verdict:
+def judge(
+    means: Mapping[str, Mapping[str, float]], metric: str, full: str, champion: str = "champion"
+) -> Verdict:
     """Hold the challenger against popularity, its best single source and today's champion.
 
     Parameters

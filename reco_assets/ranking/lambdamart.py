@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import cast
 
 import xgboost
 
@@ -55,7 +56,9 @@ class Trained:
     importance: dict[str, float]
 
 
-def train_ranker(train: Examples, validation: Examples, parameters: RankerParameters, threads: int) -> Trained:
+def train_ranker(
+    train: Examples, validation: Examples, parameters: RankerParameters, threads: int
+) -> Trained:
     """Fit on ``train``, stop by ``validation`` (later decisions).
 
     Raises
@@ -113,7 +116,7 @@ def train_ranker(train: Examples, validation: Examples, parameters: RankerParame
     kept = booster[: best + 1]
     kept.set_param({"nthread": 1})
     gain = kept.get_score(importance_type="total_gain")
-    total = sum(float(value) for value in gain.values()) or 1.0  # type: ignore[arg-type]
+    total = sum(float(cast("float", value)) for value in gain.values()) or 1.0
     return Trained(
         ranker=Ranker(kept),
         trees=best + 1,

@@ -39,7 +39,12 @@ _INPUTS = (
 
 @dg.asset(
     group_name="recommender",
-    deps=[*(f"candidates_{name}" for name in SOURCES if name != "repeat"), "ranker", "evaluation", "product_features"],
+    deps=[
+        *(f"candidates_{name}" for name in SOURCES if name != "repeat"),
+        "ranker",
+        "evaluation",
+        "product_features",
+    ],
     kinds={"numpy", "mlflow"},
     owners=["team:ml"],
     check_specs=specs("recommender_bundle", "answers"),
@@ -66,7 +71,9 @@ def recommender_bundle(context: dg.AssetExecutionContext, platform: Platform) ->
         commit=code_commit(),
         dagster_run=context.run_id,
         mlflow_run=choice.run_id,
-        metrics={f"{name}.{metric}": value for name, found in means.items() for metric, value in found.items()},
+        metrics={
+            f"{name}.{metric}": value for name, found in means.items() for metric, value in found.items()
+        },
     )
     made = choice.applied_to(
         Bundle(manifest, history.items, Sources(retrievers, len(history.items)), matrix, ranker=None)
@@ -134,7 +141,11 @@ def champion(context: dg.AssetExecutionContext, platform: Platform) -> dg.Materi
             "promoted": passed,
             "champion": registry.version_of(CHAMPION) or "none",
             "told": told,
-            **({f"{DECISIVE} of {n}": value for n, (value, _) in verdict.comparisons.items()} if verdict else {}),
+            **(
+                {f"{DECISIVE} of {n}": value for n, (value, _) in verdict.comparisons.items()}
+                if verdict
+                else {}
+            ),
             **({f"{DECISIVE} of the challenger": verdict.value} if verdict else {}),
         },
         check_results=results(

@@ -67,7 +67,10 @@ def _log_means(part: str, means: Means) -> None:
             for metric, value in values.items()
         }
     )
-    bars = {metric: {name: values[metric] for name, values in means.items()} for metric in ("ndcg@20", "recall@20")}
+    bars = {
+        metric: {name: values[metric] for name, values in means.items()}
+        for metric in ("ndcg@20", "recall@20")
+    }
     _log_png(metric_bars(part, bars, best=FULL), f"{part}.png")
 
 

@@ -39,7 +39,9 @@ class ProductTimeline:
     @classmethod
     def of_rows(cls, rows: pl.DataFrame, items: ItemTable) -> ProductTimeline:
         """From rows of product features (product_id, as_of, the features); unknown products are left out."""
-        codes = pl.DataFrame({"product_id": items.ids.tolist(), "item": np.arange(len(items), dtype=np.int32)})
+        codes = pl.DataFrame(
+            {"product_id": items.ids.tolist(), "item": np.arange(len(items), dtype=np.int32)}
+        )
         known = rows.join(codes, on="product_id", how="inner").sort("as_of", "item")
         return cls(
             known["as_of"].dt.timestamp("us").to_numpy().astype(np.int64),
@@ -80,5 +82,3 @@ class UserTimeline:
             codes, on="favorite_category", how="left", maintain_order="left"
         )
         return cls(feature_matrix(at, USER_FEATURES), favorite["code"].fill_null(-1).to_numpy())
-
-

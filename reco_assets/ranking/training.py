@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-
 from reco_assets.candidates.sources import BLEND, SOURCES, Sources
 from reco_assets.features.catalogue import catalogue_hash
 from reco_assets.interactions.history import ShopHistory
@@ -16,11 +15,11 @@ from reco_assets.platform.engine import Engine
 from reco_assets.platform.lake import Lake
 from reco_assets.ranking.decisions import Decisions, sample_decisions
 from reco_assets.ranking.evaluation import FULL, SHOWN, evaluate, one_source
-from reco_assets.ranking.split import Split
-from reco_assets.ranking.windowed import blank_matrix, product_timeline, user_timeline
 from reco_assets.ranking.lambdamart import Trained
 from reco_assets.ranking.metrics import Scoreboard
 from reco_assets.ranking.replay import Moment, moments
+from reco_assets.ranking.split import Split
+from reco_assets.ranking.windowed import blank_matrix, product_timeline, user_timeline
 from reco_assets.recommender.bundle import Bundle, Manifest
 from reco_assets.recommender.recommend import recommend
 from reco_assets.recommender.types import Int32s, Policy, Request
@@ -58,7 +57,9 @@ class TrainingBudget:
         return sample_decisions(log, first, last, self.judge_decisions, 1, self.seed)
 
 
-def past_bundle(history: ShopHistory, before: int, progress: Callable[[str], None] = lambda name: None) -> Bundle:
+def past_bundle(
+    history: ShopHistory, before: int, progress: Callable[[str], None] = lambda name: None
+) -> Bundle:
     """A bundle without a ranker, built only on what happened before ``before``."""
     items = history.items
     return Bundle(

@@ -37,7 +37,9 @@ def user_timeline(engine: Engine, history: ShopHistory, decisions: Decisions) ->
     return UserTimeline.of_rows(rows, points, history.items)
 
 
-def product_timeline(engine: Engine, lake: Lake, history: ShopHistory, first: int, last: int) -> ProductTimeline:
+def product_timeline(
+    engine: Engine, lake: Lake, history: ShopHistory, first: int, last: int
+) -> ProductTimeline:
     """Every change of a product's windowed features in ``[first, last)``.
 
     A value changes when a window of the product closes, and for all products at the start and
@@ -85,5 +87,3 @@ def _frame(table: pa.Table) -> pl.DataFrame:
 
 def _day(time: int) -> date:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time)).date()
-
-

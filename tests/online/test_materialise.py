@@ -48,8 +48,8 @@ def recents(*rows: tuple[str, str, str, int]) -> pl.DataFrame:
 def bought(**people: list[str]) -> pl.DataFrame:
     """What each user bought."""
     return pl.DataFrame(
-        {"user_id": list(people), "product_ids": list(people.values())},
-        schema={"user_id": pl.String, "product_ids": pl.List(pl.String)},
+        {"user_id": list(people), "products": list(people.values())},
+        schema={"user_id": pl.String, "products": pl.List(pl.String)},
     )
 
 

@@ -15,10 +15,16 @@ from reco_assets.recommender.bundle import Bundle
 from tests.serving.bundles import bundle
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One database for all tests here: to make it takes seconds."""
+    return tmp_path_factory.mktemp("registry")
+
+
 @pytest.fixture
-def registry(tmp_path: Path) -> Registry:
-    """An empty registry in a home of its own."""
-    return Registry(Settings(home=tmp_path / "home"))
+def registry(home: Path, request: pytest.FixtureRequest) -> Registry:
+    """A registry in which the test's own model does not exist yet."""
+    return Registry(Settings(home=home, model_name=request.node.name))
 
 
 def register(registry: Registry, name: str, folder: Path) -> str:
@@ -33,7 +39,9 @@ def test_nothing_is_champion_at_first(registry: Registry) -> None:
     assert registry.version_of(CHALLENGER) is None
 
 
-def test_a_registered_bundle_serves_only_when_it_is_promoted(registry: Registry, tmp_path: Path) -> None:
+def test_a_registered_bundle_serves_only_when_it_is_promoted(
+    registry: Registry, home: Path, tmp_path: Path
+) -> None:
     assert register(registry, "first", tmp_path) == "1"
     assert registry.champion() is None
     registry.promote("1", at_ms=1_000)
@@ -44,7 +52,7 @@ def test_a_registered_bundle_serves_only_when_it_is_promoted(registry: Registry,
     assert champion is not None
     assert champion.version == "1"
     assert Bundle.load(champion.folder).version == "first"
-    assert champion.folder.is_relative_to(tmp_path / "home" / "mlflow" / "artifacts")
+    assert champion.folder.is_relative_to(home / "mlflow" / "artifacts")
     registry.promote("2", at_ms=2_000)
     assert registry.promotions() == (Promotion(2_000, "2", "1"), Promotion(1_000, "1", ""))
 
@@ -67,7 +75,7 @@ def test_a_bundle_whose_files_are_gone_is_named(registry: Registry, tmp_path: Pa
     champion = registry.champion()
     assert champion is not None
     shutil.rmtree(champion.folder)
-    with pytest.raises(MissingBundle, match="opening version 1 of reco-bundle"):
+    with pytest.raises(MissingBundle, match="opening version 1 of test_a_bundle"):
         registry.champion()
 
 
@@ -76,6 +84,6 @@ def test_the_registered_model_answers_by_itself(registry: Registry, tmp_path: Pa
 
     register(registry, "one", tmp_path)
     registry.promote("1", at_ms=1)
-    model = mlflow.pyfunc.load_model("models:/reco-bundle@champion")
+    model = mlflow.pyfunc.load_model(f"models:/{registry.settings.model_name}@champion")
     asked = pd.DataFrame({"recent_products": [["p1", "p2"], []], "n": [3, 5]})
     assert [len(ids) for ids in model.predict(asked)["product_ids"]] == [3, 5]
