@@ -19,7 +19,10 @@ from reco_assets.candidates.retriever import EVENT_WEIGHTS, Arrays, Floats, Hist
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.interactions.log import InteractionLog
 
+#: Factors at the most; a small shop gets one for each 16 products or people, whichever are fewer,
+#: since more would learn each person by heart instead of what people have in common.
 FACTORS: Final = 32
+PER_FACTOR: Final = 16
 ITERATIONS: Final = 8
 REGULARISATION: Final = 0.05
 #: Confidence of an event of weight 1 is 1 + ALPHA.
@@ -29,7 +32,7 @@ HEAD: Final = 20_000
 
 
 def _gram(factors: Floats) -> Floats:
-    regular = REGULARISATION * np.eye(FACTORS, dtype=np.float32)
+    regular = REGULARISATION * np.eye(factors.shape[1], dtype=np.float32)
     return (factors.T @ factors + regular).astype(np.float32)
 
 
@@ -90,13 +93,18 @@ class Factors:
         matrix.sum_duplicates()
         # a thousand clicks on one product are not a thousand times the liking
         matrix.data = np.float32(ALPHA) * np.log1p(matrix.data / np.float32(ALPHA))
+        counts = np.bincount(log.item, minlength=len(items))
+        people = int(np.count_nonzero(np.diff(matrix.indptr)))
+        width = min(np.count_nonzero(counts), people) // PER_FACTOR
         with threadpool_limits(1, "blas"):
             model = AlternatingLeastSquares(
-                factors=FACTORS, regularization=REGULARISATION, iterations=ITERATIONS, random_state=7
+                factors=int(np.clip(width, 2, FACTORS)),
+                regularization=REGULARISATION,
+                iterations=ITERATIONS,
+                random_state=7,
             )
             model.fit(matrix, show_progress=False)
         factors = np.ascontiguousarray(model.item_factors, np.float32)
-        counts = np.bincount(log.item, minlength=len(items))
         factors[counts == 0] = 0.0
         head = np.lexsort((np.arange(len(items)), -counts))[:HEAD].astype(np.int32)
         head = head[counts[head] > 0]

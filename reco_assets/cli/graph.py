@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -100,8 +102,7 @@ def run_graph(
     """
     from reco_assets.events.landing import import_landing
 
-    os.environ.setdefault("DAGSTER_HOME", str(_CHECKOUT / "dagster_home"))
-    Path(os.environ["DAGSTER_HOME"]).mkdir(parents=True, exist_ok=True)
+    _open_dagster_home()
     lake = Lake(settings.lake_root)
     import_landing(lake, settings.landing_folder, datetime.now(UTC))
     days = _event_days(lake)
@@ -111,6 +112,14 @@ def run_graph(
     begun = time.monotonic()
     run_id, steps = _execute(low, high, select, console)
     return GraphRun(run_id, low, high, time.monotonic() - begun, steps, lake_tables(lake))
+
+
+def _open_dagster_home() -> None:
+    """A Dagster home that was never used gets the project's own settings."""
+    home = Path(os.environ.setdefault("DAGSTER_HOME", str(_CHECKOUT / "dagster_home")))
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "dagster.yaml").exists():
+        shutil.copy(_CHECKOUT / "dagster_home" / "dagster.yaml", home)
 
 
 def _event_days(lake: Lake) -> tuple[date, date]:
@@ -127,6 +136,8 @@ def _event_days(lake: Lake) -> tuple[date, date]:
 
 
 def _execute(first: date, last: date, select: str, console: Console) -> tuple[str, dict[str, float]]:
+    for chatty in ("mlflow", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
     # the partitions begin at the lake's first day, so the definitions are loaded once it has one
     import dagster as dg
 

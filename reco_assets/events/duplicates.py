@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import polars as pl
 
-from reco_assets.errors import MissingTable
 from reco_assets.platform.lake import Lake
 
 _EVENTS = "raw/events"
@@ -24,15 +23,13 @@ class Duplicates:
     def __init__(self, lake: Lake, *, own_ids: bool) -> None:
         self._own_ids = own_ids
         self._seen: list[pl.DataFrame] = []
-        try:
-            self._stored: pl.LazyFrame | None = lake.scan(_EVENTS)
-        except MissingTable:
-            self._stored = None
+        stored = lake.exists(_EVENTS) and bool(lake.files(_EVENTS))
+        self._stored = lake.scan(_EVENTS) if stored else None
 
     def of(self, rows: pl.DataFrame) -> pl.Series:
         """``bool[n]`` over ``rows`` (``event_id``, ``event_date``): True where the event is there already."""
         found = self._in_lake(rows)
-        return found | self._in_file(rows.select("event_id")) if self._own_ids else found
+        return found | self._in_file(rows["event_id"]) if self._own_ids else found
 
     def _in_lake(self, rows: pl.DataFrame) -> pl.Series:
         """Reads the ids of the days of ``rows`` only; the order of the days' files makes that few."""
@@ -49,15 +46,14 @@ class Duplicates:
             return pl.Series([False]).new_from_index(0, rows.height)
         return rows["event_id"].is_in(there["event_id"].implode())
 
-    def _in_file(self, ids: pl.DataFrame) -> pl.Series:
-        hashed = ids.select(pl.col("event_id").hash(seed).alias(str(seed)) for seed in _SEEDS)
+    def _in_file(self, ids: pl.Series) -> pl.Series:
+        again = ~ids.is_first_distinct()
+        hashed = pl.DataFrame([ids.hash(seed).alias(str(seed)) for seed in _SEEDS])
         names = hashed.columns
-        again = ~hashed.select(pl.struct(names).is_first_distinct()).to_series()
         for earlier in self._seen:
             met = earlier.join(hashed, on=names, how="semi")
             if met.height:
-                again = again | hashed.join(
-                    met.with_columns(met=True), on=names, how="left", maintain_order="left"
-                )["met"].fill_null(False)
+                marked = hashed.join(met.with_columns(met=True), on=names, how="left", maintain_order="left")
+                again = again | marked["met"].fill_null(False)
         self._seen.append(hashed.filter(~again))
         return again

@@ -44,7 +44,7 @@ class Changes:
     def of(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The rows of ``rows`` (key, observed_at, delivery_position, attributes) that are changes."""
         said = pl.any_horizontal(pl.col(name).is_not_null() for name in self._attributes)
-        rows = rows.filter(said & pl.col(self._key).is_not_null())
+        rows = self._without_repeats(rows.filter(said & pl.col(self._key).is_not_null()))
         if not rows.height:
             return rows
         ordered = rows.with_columns(known=pl.lit(False))
@@ -61,3 +61,21 @@ class Changes:
             newest = pl.concat([self._last.join(newest, on=self._key, how="anti"), newest])
         self._last = newest
         return changed.filter(~pl.col("known")).drop("known")
+
+    def _without_repeats(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Of a key that says one and the same thing in all its rows, only the first row.
+
+        That is nearly every product of a log, so the sort that follows is small.
+        """
+        keys = (
+            rows.with_columns(said=pl.struct(self._attributes).hash(), row=pl.int_range(pl.len()))
+            .group_by(self._key)
+            .agg(
+                steady=pl.col("said").min() == pl.col("said").max(),
+                first=pl.col("row").get(pl.col("observed_at").arg_min()),
+            )
+        )
+        changing = keys.filter(~pl.col("steady"))
+        return pl.concat(
+            [rows[keys.filter("steady")["first"]], rows.join(changing, on=self._key, how="semi")]
+        )

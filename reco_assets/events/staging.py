@@ -11,6 +11,7 @@ import json
 import time
 import uuid
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 import polars as pl
@@ -49,6 +50,8 @@ class StagedAppend:
         self._order = order
         self._held: list[pl.DataFrame] = []
         self._actions: list[AddAction | RemoveAction] = []
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix=f"append {table}")
+        self._writing: Future[None] | None = None
         self.rows = 0
 
     def write(self, batch: pl.DataFrame) -> None:
@@ -62,6 +65,8 @@ class StagedAppend:
     def commit(self, progress: Mapping[str, int]) -> int:
         """Add all rows to the table, with ``progress`` in the same commit; the table's new version."""
         self._flush()
+        self._wait()
+        self._pool.shutdown()
         if not self._actions:
             return self._lake.append(
                 self.table, pl.DataFrame(schema=self._schema).to_arrow(), progress=progress
@@ -86,14 +91,27 @@ class StagedAppend:
             return
         if not self._lake.exists(self.table):
             self._lake.append(self.table, pl.DataFrame(schema=self._schema).to_arrow())
-        rows = pl.concat(self._held)
+        self._wait()
+        self._writing = self._pool.submit(self._write_files, self._held)
         self._held = []
+
+    def _wait(self) -> None:
+        """Until the last file is written; raises what went wrong there."""
+        if self._writing is not None:
+            self._writing.result()
+            self._writing = None
+
+    def _write_files(self, parts: list[pl.DataFrame]) -> None:
+        """One file a partition; runs beside the caller, who reads on meanwhile."""
+        rows = pl.concat(parts)
         column = PARTITIONS.get(self.table)
         if column is None:
             self._write_file(rows, None, None)
-            return
-        for (value,), part in rows.group_by(column, maintain_order=True):
-            self._write_file(part.drop(column), column, str(value))
+        elif rows[column].n_unique() == 1:
+            self._write_file(rows.drop(column), column, str(rows[column][0]))
+        else:
+            for (value,), part in rows.group_by(column, maintain_order=True):
+                self._write_file(part.drop(column), column, str(value))
 
     def _write_file(self, rows: pl.DataFrame, column: str | None, value: str | None) -> None:
         if self._order is not None and not rows[self._order].is_sorted():

@@ -24,6 +24,10 @@ def blank(column: pl.Series) -> pl.Series:
     """Which values say nothing: null, or text of white space only; ``bool[n]``."""
     if column.dtype != pl.String:
         return column.is_null()
+    # Whatever is empty or begins with white space sorts before "!": seldom anything does.
+    suspects = (column < "!").fill_null(False)
+    if not suspects.any():
+        return column.is_null()
     return (column.str.strip_chars() == "").fill_null(True)
 
 

@@ -41,5 +41,5 @@ def bought_products(interactions: pl.LazyFrame, at: datetime) -> pl.LazyFrame:
         .agg(pl.col("timestamp").max())
         .sort("user_id", "timestamp", "product_id")
         .group_by("user_id", maintain_order=True)
-        .agg(pl.col("product_id").tail(BOUGHT).alias("product_ids"))
+        .agg(pl.col("product_id").tail(BOUGHT).alias("products"))
     )

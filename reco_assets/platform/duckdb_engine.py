@@ -132,7 +132,7 @@ class DuckDBEngine(Engine):
         return reader
 
 
-def _reading_again(query: exp.Expression) -> exp.Expression:
+def _reading_again(query: exp.Expr) -> exp.Expr:
     """``query`` with its shared parts that only pick rows and columns of files not kept in memory.
 
     DuckDB keeps the result of any part that is used twice, all columns of it; reading the files again,

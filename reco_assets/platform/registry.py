@@ -152,27 +152,7 @@ class Registry:
         address = urlparse(uri)
         local = address.scheme in ("file", "")
         model = Path(unquote(address.path)) if local else self._downloaded(version, uri)
-        for manifest in (*model.glob(f"*/{_MANIFEST}"), *model.glob(f"*/*/{_MANIFEST}")):
-            return manifest.parent
-        raise MissingBundle(
-            f"opening version {version} of {self.settings.model_name}: no bundle at {uri}",
-            hint="train again, or promote another version",
-        )
-
-    def changed_since(self, stamp: tuple[int, ...]) -> tuple[bool, tuple[int, ...]]:
-        """Whether the alias may have moved since ``stamp``, and the next stamp.
-
-        A local database is asked only after its file changed; a server is asked every time.
-        """
-        if not self.settings.mlflow_tracking_uri.startswith("sqlite:///"):
-            return True, ()
-        path = Path(self.settings.mlflow_tracking_uri.removeprefix("sqlite:///"))
-        now: list[int] = []
-        for file in (path, path.with_name(path.name + "-wal")):
-            if file.exists():
-                facts = file.stat()
-                now += [facts.st_mtime_ns, facts.st_size]
-        return tuple(now) != stamp, tuple(now)
+        return bundle_folder(model, version)
 
     def _downloaded(self, version: str, uri: str) -> Path:
         from mlflow.artifacts import download_artifacts
@@ -188,6 +168,16 @@ class Registry:
                 if not target.exists():
                     raise  # else another process was faster, and its copy is whole
         return target
+
+
+def bundle_folder(model: Path, version: str) -> Path:
+    """Where the bundle lies inside the files of MLflow model ``model``; MissingBundle where it does not."""
+    for manifest in (*model.glob(f"*/{_MANIFEST}"), *model.glob(f"*/*/{_MANIFEST}")):
+        return manifest.parent
+    raise MissingBundle(
+        f"opening version {version} of the bundle: there is none in {model}",
+        hint="train again, or promote another version",
+    )
 
 
 def _mlflow() -> ModuleType:

@@ -85,7 +85,9 @@ def shop(*products: str | Product) -> ItemTable:
 def log(items: ItemTable, *events: Did) -> InteractionLog:
     """The interaction log of ``events``."""
     users = sorted({event.user for event in events})
-    rows = sorted((users.index(e.user), int(NOW - e.ago * DAY), items.row(e.product), int(e.kind)) for e in events)
+    rows = sorted(
+        (users.index(e.user), int(NOW - e.ago * DAY), items.row(e.product), int(e.kind)) for e in events
+    )
     user, time, item, kind = (np.array([row[at] for row in rows]) for at in range(4))
     return InteractionLog(
         user=user.astype(np.int32),

@@ -40,7 +40,7 @@ def test_bought_products_are_distinct_and_remembered_for_years() -> None:
         purchase("u1", "p1", at="2024-05-02T00:00"),
         click("u1", "p9", at="2024-05-02T00:00"),
     )
-    assert bought_products(table, AT).collect()["product_ids"].to_list() == [["p2", "p1"]]
+    assert bought_products(table, AT).collect()["products"].to_list() == [["p2", "p1"]]
 
 
 def test_the_features_that_hold_are_the_last_before_the_moment() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from reco_assets.errors import MissingBundle
+from reco_assets.errors import MissingBundle, MissingDependency
+from reco_assets.platform.champion import look
 from reco_assets.platform.registry import CHALLENGER, Promotion, Registry
 from reco_assets.platform.settings import Settings
 from reco_assets.recommender.bundle import Bundle
@@ -57,16 +58,21 @@ def test_a_registered_bundle_serves_only_when_it_is_promoted(
     assert registry.promotions() == (Promotion(2_000, "2", "1"), Promotion(1_000, "1", ""))
 
 
-def test_the_alias_is_looked_up_again_only_after_the_database_changed(
-    registry: Registry, tmp_path: Path
-) -> None:
+def test_the_champion_can_be_looked_up_without_mlflow(registry: Registry, tmp_path: Path) -> None:
+    assert look(registry.settings) is None
     register(registry, "one", tmp_path)
-    changed, stamp = registry.changed_since(())
-    assert changed
-    assert registry.champion() is None
-    assert registry.changed_since(stamp) == (False, stamp)
+    assert look(registry.settings) is None
     registry.promote("1", at_ms=1)
-    assert registry.changed_since(stamp)[0]
+    champion = look(registry.settings)
+    assert champion == registry.champion()
+    assert look(registry.settings, champion) is champion
+    assert look(Settings(home=tmp_path)) is None
+
+
+def test_a_registry_server_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    away = Settings(home=tmp_path, mlflow_uri="http://127.0.0.1:9")
+    with pytest.raises(MissingDependency, match="asking the registry at http://127"):
+        look(away)
 
 
 def test_a_bundle_whose_files_are_gone_is_named(registry: Registry, tmp_path: Path) -> None:
@@ -75,7 +81,7 @@ def test_a_bundle_whose_files_are_gone_is_named(registry: Registry, tmp_path: Pa
     champion = registry.champion()
     assert champion is not None
     shutil.rmtree(champion.folder)
-    with pytest.raises(MissingBundle, match="opening version 1 of test_a_bundle"):
+    with pytest.raises(MissingBundle, match="opening version 1 of the bundle"):
         registry.champion()
 
 

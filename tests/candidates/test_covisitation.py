@@ -1,0 +1,145 @@
+"""Also viewed knows the direction, bought together knows the basket, and both agree with plain loops."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from math import exp
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reco_assets.candidates.covisitation import AlsoViewed, BoughtTogether
+from reco_assets.candidates.kernels import cooccurrence
+from reco_assets.candidates.retriever import by_item
+from reco_assets.events.contract import EventType
+from tests.candidates.shops import NOW, Did, buy, cart, click, log, pairs, past, shop, top
+
+ABC = shop("a", "b", "c")
+
+
+def test_what_came_next_counts_more_than_what_came_before() -> None:
+    chain = [click(user, item, ago=3 - at) for user in "uvw" for at, item in enumerate("abc")]
+    viewed = AlsoViewed.fit(log(ABC, *chain), ABC, NOW)
+
+    assert list(top(viewed, ABC, past(ABC, "a"))) == ["b", "c"]
+    assert list(top(viewed, ABC, past(ABC, "b"))) == ["c", "a"]
+    assert list(top(viewed, ABC, past(ABC, "c"))) == ["b", "a"]
+    after_b = top(viewed, ABC, past(ABC, "b"))
+    # half as much backwards; the event that leads to c is a day younger than the one that leads to a
+    assert after_b["a"] == pytest.approx(after_b["c"] / 2)
+
+
+def test_each_step_in_between_weakens_the_link() -> None:
+    chain = [click("u", item, ago=3 - at) for at, item in enumerate("abc")]
+    after_a = top(AlsoViewed.fit(log(ABC, *chain), ABC, NOW), ABC, past(ABC, "a"))
+    assert after_a["c"] == pytest.approx(after_a["b"] * exp(-1 / 3))
+
+
+def test_looking_again_at_the_open_page_is_no_step() -> None:
+    once = log(ABC, click("u", "a", ago=3), click("u", "b", ago=1))
+    twice = log(ABC, click("u", "a", ago=3), click("u", "a", ago=2), click("u", "b", ago=1))
+    assert list(pairs(AlsoViewed.fit(once, ABC, NOW), ABC)) == list(
+        pairs(AlsoViewed.fit(twice, ABC, NOW), ABC)
+    )
+
+
+def test_the_last_product_of_one_person_leads_nowhere_in_the_next() -> None:
+    apart = log(ABC, click("u", "a"), click("v", "b"))
+    assert list(pairs(AlsoViewed.fit(apart, ABC, NOW), ABC)) == []
+
+
+def test_a_bestseller_is_not_everybodys_neighbour() -> None:
+    items = shop("bestseller", "kin", "seen")
+    together = [event for user in "uvw" for event in (click(user, "seen", ago=2), click(user, "kin", ago=1))]
+    crowd = [click(f"x{n}", "bestseller") for n in range(200)]
+    also = [
+        event for user in "rst" for event in (click(user, "seen", ago=2), click(user, "bestseller", ago=1))
+    ]
+    viewed = AlsoViewed.fit(log(items, *together, *crowd, *also), items, NOW)
+    assert list(top(viewed, items, past(items, "seen"))) == ["kin", "bestseller"]
+
+
+def test_old_company_fades() -> None:
+    new = [click("u", "a", ago=1.1), click("u", "b", ago=1)]
+    old = [click("v", "a", ago=61.1), click("v", "c", ago=61)]
+    after_a = top(AlsoViewed.fit(log(ABC, *new, *old), ABC, NOW), ABC, past(ABC, "a"))
+    assert after_a["c"] == pytest.approx(after_a["b"] / 2, rel=1e-4)
+
+
+def test_a_basket_goes_together_both_ways_and_another_day_does_not() -> None:
+    basket = [buy("u", "a", ago=5.01), buy("u", "b", ago=5), buy("u", "c", ago=2)]
+    together = BoughtTogether.fit(log(ABC, *basket), ABC, NOW)
+    assert {(one, other) for one, other, _ in pairs(together, ABC)} == {("a", "b"), ("b", "a")}
+    (forward, backward) = (score for _, _, score in pairs(together, ABC))
+    assert forward == pytest.approx(backward, rel=1e-3)
+
+
+def test_only_purchases_make_a_basket() -> None:
+    looked = [click("u", "a"), cart("u", "b"), buy("u", "c")]
+    assert list(pairs(BoughtTogether.fit(log(ABC, *looked), ABC, NOW), ABC)) == []
+
+
+def test_the_last_occurrences_are_enough() -> None:
+    # a -> b long ago, a -> c lately; with one occurrence an item only the late one is walked
+    events = log(
+        ABC, click("u", "a", ago=9), click("u", "b", ago=8), click("v", "a", ago=2), click("v", "c", ago=1)
+    )
+    ptr, postings = by_item(events)
+    ones = np.ones(len(events), np.float32)
+    counts, found, _ = cooccurrence(
+        ptr, postings, events.user, events.item, events.time, ones, np.ones(3, np.float32),
+        8, 2**62, 3.0, 0.5, 1, 10, numba.get_num_threads(),
+    )  # fmt: skip
+    assert found[0, : counts[0]].tolist() == [2]
+
+
+Walks = st.lists(
+    st.builds(
+        Did,
+        user=st.sampled_from("uvw"),
+        product=st.sampled_from("abcdefgh"),
+        kind=st.sampled_from([EventType.click, EventType.purchase]),
+        # whole days: distinct enough for an order, and ties are in
+        ago=st.integers(0, 90).map(float),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(events=Walks)
+def test_also_viewed_is_what_plain_loops_count(events: list[Did]) -> None:
+    items = shop(*"abcdefgh")
+    learned = log(items, *events)
+    expected = _counted(learned.user.tolist(), learned.item.tolist(), learned.time.tolist())
+    found = {
+        (items.row(one), items.row(other)): score
+        for one, other, score in pairs(AlsoViewed.fit(learned, items, NOW), items)
+    }
+    assert set(found) == set(expected)
+    for pair, score in found.items():
+        assert score == pytest.approx(expected[pair], rel=1e-4)
+
+
+def _counted(users: list[int], products: list[int], times: list[int]) -> dict[tuple[int, int], float]:
+    """The definition of also viewed: every pair of steps of a person, at most 8 apart."""
+    steps = [
+        (user, item, time)
+        for at, (user, item, time) in enumerate(zip(users, products, times, strict=True))
+        if at == 0 or (users[at - 1], products[at - 1]) != (user, item)
+    ]
+    popularity = {item: sum(step[1] == item for step in steps) for item in products}
+    sums: dict[tuple[int, int], float] = defaultdict(float)
+    for at, (user, item, time) in enumerate(steps):
+        for to, (other_user, other, _) in enumerate(steps):
+            distance = abs(to - at)
+            if other_user != user or other == item or not 1 <= distance <= 8:
+                continue
+            recency = 2.0 ** (-(NOW - time) / (60 * 86_400e6))
+            direction = 1.0 if to > at else 0.5
+            weight = recency * direction * exp(-(distance - 1) / 3)
+            sums[item, other] += weight * (popularity[item] * popularity[other]) ** -0.4
+    return sums

@@ -1,0 +1,121 @@
+"""Popular fades with age, trending sees the burst, a category has a list of its own, people come back."""
+
+from __future__ import annotations
+
+from math import exp, log1p
+
+import pytest
+
+from reco_assets.candidates.popular import CategoryPopular, Popular, Trending
+from reco_assets.candidates.repeat import Repeat
+from tests.candidates.shops import NOW, Product, buy, cart, click, log, past, shop, top
+
+ABC = shop("a", "b", "c")
+
+
+def test_popularity_halves_every_week() -> None:
+    popular = Popular.fit(
+        log(ABC, click("u", "a", ago=0), click("u", "b", ago=7), click("u", "c", ago=14)), ABC, NOW
+    )
+    assert top(popular, ABC, past(ABC)) == {
+        "a": pytest.approx(log1p(1.0)),
+        "b": pytest.approx(log1p(0.5)),
+        "c": pytest.approx(log1p(0.25)),
+    }
+
+
+def test_a_purchase_counts_as_three_clicks_and_a_cart_as_two() -> None:
+    popular = Popular.fit(
+        log(ABC, buy("u", "a", ago=0), cart("u", "b", ago=0), click("u", "c", ago=0)), ABC, NOW
+    )
+    assert list(top(popular, ABC, past(ABC)).values()) == pytest.approx([log1p(3.0), log1p(2.0), log1p(1.0)])
+
+
+def test_the_popular_list_never_runs_dry() -> None:
+    popular = Popular.fit(log(ABC, click("u", "b")), ABC, NOW)
+    assert list(top(popular, ABC, past(ABC))) == ["b", "a", "c"]
+
+
+def test_a_burst_trends_and_the_always_popular_does_not() -> None:
+    items = shop("burst", "quiet", "steady")
+    steady = [click(f"s{n}", "steady", ago=day) for day in range(1, 31) for n in range(20)]
+    burst = [click(f"b{n}", "burst", ago=0.5) for n in range(30)]
+    events = log(items, *steady, *burst)
+
+    assert next(iter(top(Popular.fit(events, items, NOW), items, past(items)))) == "steady"
+    trend = top(Trending.fit(events, items, NOW), items, past(items))
+    assert next(iter(trend)) == "burst"
+    assert trend["burst"] > 3.0
+    assert trend["steady"] < 0.0  # its share of the shop fell
+
+
+def test_what_grows_as_the_whole_shop_does_is_no_trend() -> None:
+    items = shop("one", "other")
+    past_month = [
+        click(f"u{n}", item, ago=day) for day in range(3, 31) for n in range(10) for item in ("one", "other")
+    ]
+    busy_day = [click(f"v{n}", item, ago=1) for n in range(200) for item in ("one", "other")]
+    trend = top(Trending.fit(log(items, *past_month, *busy_day), items, NOW), items, past(items))
+    assert list(trend.values()) == pytest.approx([0.0, 0.0], abs=0.05)
+
+
+BOOTS = shop(
+    Product("boot1", category="boots"),
+    Product("boot2", category="boots"),
+    Product("boot3", category="boots"),
+    Product("hose1", category="hoses"),
+    Product("hose2", category="hoses"),
+    Product("loose"),
+)
+
+
+def category_popular() -> CategoryPopular:
+    events = [
+        buy("u", "boot2", ago=0),
+        click("v", "boot1", ago=0),
+        click("w", "hose2", ago=0),
+        buy("x", "loose"),
+    ]
+    return CategoryPopular.fit(log(BOOTS, *events), BOOTS, NOW)
+
+
+def test_a_category_lists_its_own_by_popularity() -> None:
+    best = top(category_popular(), BOOTS, past(BOOTS, "boot3"))
+    assert list(best) == ["boot2", "boot1", "boot3"]
+    # relative to the category's best, and never nothing
+    assert list(best.values()) == pytest.approx([1.05, 0.05 + log1p(1) / log1p(3), 0.05])
+
+
+def test_the_categories_of_a_history_share_by_what_was_done_there() -> None:
+    best = top(category_popular(), BOOTS, past(BOOTS, cart("me", "hose1"), "boot3"))
+    # a cart one step back against a click now
+    assert best["hose2"] / best["boot2"] == pytest.approx(2.0 * exp(-1 / 4))
+
+
+def test_a_product_without_category_asks_for_none() -> None:
+    assert top(category_popular(), BOOTS, past(BOOTS, "loose")) == {}
+
+
+def test_one_categorys_list_can_be_asked_for() -> None:
+    code = BOOTS.category_codes["hoses"]
+    assert [BOOTS.ids[row] for row in category_popular().of_category(code)] == ["hose2", "hose1"]
+
+
+def test_a_category_lists_a_hundred_at_the_most() -> None:
+    items = shop(*(Product(f"p{n:03d}", category="all") for n in range(150)))
+    source = CategoryPopular.fit(log(items), items, NOW)
+    assert len(source.of_category(0)) == 100
+
+
+def test_people_come_back_to_what_they_did_lately_and_meant() -> None:
+    seen = past(ABC, buy("me", "a", ago=60), click("me", "b", ago=30), click("me", "c", ago=0))
+    assert top(Repeat(), ABC, seen) == {
+        "c": pytest.approx(1.0),
+        "a": pytest.approx(3.0 / 4),
+        "b": pytest.approx(1.0 / 2),
+    }
+
+
+def test_coming_back_again_and_again_adds_up() -> None:
+    seen = past(ABC, "a", "b", "a")
+    assert top(Repeat(), ABC, seen) == {"a": pytest.approx(2.0), "b": pytest.approx(1.0)}
