@@ -10,6 +10,7 @@ import json
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
@@ -98,6 +99,7 @@ def run_ours(shop: Path, home: Path, first: date, last: date) -> dict[str, float
     lake = Lake(settings.lake_root)
     engine = open_engine(settings, lake)
     results: dict[str, float] = {}
+    worked = time.process_time()
 
     def stage(name: str, make: Callable[[], int]) -> None:
         with Stopwatch() as watch:
@@ -119,7 +121,7 @@ def run_ours(shop: Path, home: Path, first: date, last: date) -> dict[str, float
     for name, build in builds.items():
         stage(name, partial(_rows, build, engine, first, last))
     engine.close()
-    results["peak_rss_mb"] = peak_rss_mb()
+    results |= {"peak_rss_mb": peak_rss_mb(), "cpu": time.process_time() - worked}
     return results
 
 
@@ -179,6 +181,7 @@ def _results(events: int, ours: dict[str, float], theirs: dict[str, float] | Non
         "events_per_second": round(events / seconds),
         "peak_rss_mb": round(ours["peak_rss_mb"]),
         "seconds": round(seconds, 2),
+        "cpu_seconds": round(ours["cpu"], 1),
     }
     for name in stages:
         results[f"{name}_seconds"] = round(ours[f"{name}_seconds"], 2)
@@ -189,7 +192,9 @@ def _results(events: int, ours: dict[str, float], theirs: dict[str, float] | Non
         results |= {
             "speed_vs_polars": round(polars / seconds, 3),
             "speed_vs_polars_without_import": round(polars / derived, 3),
+            "cpu_vs_polars": round(theirs["cpu"] / ours["cpu"], 3),
             "polars_seconds": round(polars, 2),
+            "polars_cpu_seconds": round(theirs["cpu"], 1),
             "polars_peak_rss_mb": round(theirs["peak_rss_mb"]),
             **{f"polars_{name}_seconds": round(theirs[f"{name}_seconds"], 2) for name in TABLES},
         }

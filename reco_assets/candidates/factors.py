@@ -95,7 +95,7 @@ class Factors:
         matrix.data = np.float32(ALPHA) * np.log1p(matrix.data / np.float32(ALPHA))
         counts = np.bincount(log.item, minlength=len(items))
         people = int(np.count_nonzero(np.diff(matrix.indptr)))
-        width = min(np.count_nonzero(counts), people) // PER_FACTOR
+        width = min(int(np.count_nonzero(counts)), people) // PER_FACTOR
         with threadpool_limits(1, "blas"):
             model = AlternatingLeastSquares(
                 factors=int(np.clip(width, 2, FACTORS)),

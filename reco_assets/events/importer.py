@@ -31,6 +31,7 @@ from reco_assets.events.observations import (
 from reco_assets.events.report import ImportReport, Progress
 from reco_assets.events.staging import StagedAppend
 from reco_assets.events.validate import validate
+from reco_assets.events.values import as_number
 from reco_assets.platform.lake import Lake
 
 EVENTS: Final = "raw/events"
@@ -149,16 +150,20 @@ class _Run:
 
     def _said(self, events: pl.DataFrame, schema: dict[str, pl.DataType]) -> pl.DataFrame:
         """What ``events`` say of their products or users, as columns of ``schema``."""
-        present = set(events.columns) - (set() if self._prices else {"price"})
-        columns = [
-            pl.col("timestamp").alias(name)
-            if name == "observed_at"
-            else pl.col(name)
-            if name in present
-            else pl.lit(None, dtype=kind).alias(name)
-            for name, kind in schema.items()
-        ]
-        return events.select(columns)
+        said = {name: events[name] for name in schema if name in events.columns}
+        said["observed_at"] = events["timestamp"]
+        if "list_price" in events.columns:
+            listed = as_number(events["list_price"])
+            said["price"] = listed.set(~(listed.is_finite() & (listed >= 0)).fill_null(False), None)
+        elif not self._prices:
+            said.pop("price", None)
+        nothing = {name: pl.Series(name, [None], dtype=kind) for name, kind in schema.items()}
+        return pl.DataFrame(
+            [
+                said[name].rename(name) if name in said else nothing[name].new_from_index(0, events.height)
+                for name in schema
+            ]
+        )
 
 
 def _with_payload(rejected: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:

@@ -26,8 +26,8 @@ _HOUR_US: Final = 3_600_000_000
 _DAY_US: Final = 86_400_000_000
 
 #: purchase_tier: high above the first rate, medium above the second, else low.
-TIER_HIGH: Final = 0.1
-TIER_MEDIUM: Final = 0.05
+TIER_HIGH: Final = np.float32(0.1)
+TIER_MEDIUM: Final = np.float32(0.05)
 
 
 @njit(cache=True)

@@ -151,19 +151,22 @@ def _is_ours(settings: Settings) -> bool:
     """Whether the Redis of this home answers; raises MissingDependency where something else does."""
     port = settings.redis_port
     client = connect(settings)
+    folder = ""
     try:
-        folder = client.config_get("dir")["dir"]
+        # a server whose folder was removed cannot name it
+        folder = str(client.config_get("dir").get("dir") or "a folder that is gone")
     except redis.BusyLoadingError:
         return False
     except (redis.ConnectionError, redis.TimeoutError) as error:
         if isinstance(error.__cause__, ConnectionRefusedError) or "refused" in str(error):
             return False
-        folder = None
+    except redis.ResponseError:
+        folder = "a folder that is gone"
     except redis.RedisError:
-        folder = None
+        pass  # not Redis, or one that wants a password: in either case not ours
     finally:
         client.close()
-    if folder is not None and Path(folder) == _folder(settings):
+    if folder and Path(folder) == _folder(settings):
         return True
     raise MissingDependency(
         f"using port {port} on {_HOST} for Redis: "

@@ -25,7 +25,7 @@ os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
 
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
-#: The module whose ``_load_pyfunc``, ``signature`` and ``example`` make a bundle an MLflow model. It is named, not
+#: Its ``_load_pyfunc``, ``signature`` and ``example`` make a bundle an MLflow model. It is named, not
 #: imported: this room knows nothing of recommenders.
 LOADER: Final = "reco_assets.online.pyfunc"
 _MANIFEST: Final = "manifest.json"

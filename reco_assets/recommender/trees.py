@@ -125,7 +125,8 @@ def _walk(
 ) -> Floats:
     # Unsigned places spare the check for negative indices, which would take most of the time.
     one = np.uint32(1)
-    out = np.zeros(n, np.float32)
+    # XGBoost starts from the base score and adds tree after tree: in any other order the last bit differs.
+    out = np.full(n, base, np.float32)
     at = np.empty(_BLOCK, np.uint32)
     inner = np.uint32((1 << depth) - 1)
     for low in range(0, n, _BLOCK):
@@ -142,4 +143,4 @@ def _walk(
                     at[row] = here + here + one + np.uint32(right)
             for row in range(rows):
                 out[low + row] += leaves[tree, at[row] - inner]
-    return out + base
+    return out

@@ -77,6 +77,8 @@ def test_online_retail_is_accounted_for_and_explained(shared_data: Path, lake: L
     people = lake.scan("raw/events").filter(pl.col("source") == "online-retail").collect()
     assert people.height + guests.height == report.accepted
     assert people["user_id"].str.contains(r"^\d{5}$").all()
+    bag = lake.scan("raw/catalogue").filter(pl.col("product_id") == "85099B").collect()
+    assert "JUMBO BAG RED RETROSPOT" in bag["title"].to_list()
     assert lake.scan("raw/users").select(pl.col("country").n_unique()).collect().item() > 30
 
 

@@ -10,7 +10,8 @@ from typing import Final, Protocol
 import polars as pl
 
 #: Columns that an adapter may add to an event: what the row says of its product and of its user.
-DESCRIPTIONS: Final = ("title", "category", "brand", "country", "segment")
+#: ``list_price`` is the product's price where that is not the price of the event.
+DESCRIPTIONS: Final = ("title", "category", "brand", "list_price", "country", "segment")
 
 #: Bytes of text, and rows of a columnar file, that are in work at once: what bounds the memory.
 CHUNK_BYTES: Final = 32 << 20

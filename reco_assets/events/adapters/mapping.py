@@ -43,6 +43,7 @@ _NAMES: Final[dict[str, str]] = {
     "title": "title productname itemname description producttitle name",
     "category": "category categorycode categoryid categoryname categorypath department",
     "brand": "brand brandname manufacturer",
+    "list_price": "listprice catalogueprice catalogprice",
     "country": "country countrycode",
     "segment": "segment usersegment customersegment",
 }
@@ -197,6 +198,7 @@ _SHAPES: Final[dict[str, Callable[[pl.Series], bool]]] = {
     "event_type": _is_type,
     "timestamp": _is_time,
     "price": _is_number,
+    "list_price": _is_number,
     "quantity": _is_whole,
     "duration_ms": _is_whole,
     "rating": _is_number,

@@ -4,6 +4,7 @@ What is done with the lines that are no purchase of a product by a person:
 
 * A line without a customer keeps its basket: the user is ``invoice:<number>`` and the source
   ``online-retail:guest``, so bought-together counts it and nobody's history does.
+  What it cost is not the product's price: such lines are taxed, and would make every price flap.
 * Cancellations (invoice ``C...``), and stock movements (a quantity of 0 or less otherwise), are
   quarantined: nothing in the file tells which purchase a cancellation takes back.
 * Postage, fees, discounts, vouchers' and manual corrections (stock codes that are not products,
@@ -49,6 +50,7 @@ def translate(columns: pl.DataFrame) -> pl.DataFrame:
         pl.col("UnitPrice").alias("price"),
         pl.when(guest).then(pl.lit("online-retail:guest")).otherwise(pl.lit("online-retail")).alias("source"),
         pl.col("Description").str.strip_chars().alias("title"),
+        pl.when(~guest).then("UnitPrice").alias("list_price"),
         pl.when(~guest).then("Country").alias("country"),
         listed(words),
     )

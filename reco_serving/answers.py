@@ -1,0 +1,110 @@
+"""From a decoded request to an answer: ids to item rows and back, with the state that could be read."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from math import isnan
+from typing import Final
+
+from reco_assets.errors import BadRequest
+from reco_assets.features.catalogue import PRODUCT_FEATURES, names
+from reco_assets.recommender.bundle import Bundle
+from reco_assets.recommender.recommend import recommend, trending
+from reco_assets.recommender.types import (
+    Context,
+    Decision,
+    Recommendation,
+    Request,
+    UserState,
+)
+from reco_serving.contract import Context as AskedContext
+from reco_serving.contract import Product, RecommendRequest
+from reco_serving.current import Loaded
+
+_PRICE: Final = names(PRODUCT_FEATURES).index("price")
+
+log = logging.getLogger("reco.answers")
+
+
+def resolved(asked: RecommendRequest, bundle: Bundle, seed: int) -> Request:
+    """The request in item rows and category codes; products that the bundle lacks are left out.
+
+    Raises
+    ------
+    BadRequest
+        The category does not exist.
+    """
+    context = asked.context
+    return Request(
+        n=asked.num_recommendations,
+        context=Context(context.device, context.page, context.hour, context.weekday),
+        session_items=_rows(_in_front(context), bundle),
+        exclude=_rows(asked.exclude, bundle),
+        category=category_code(asked.category, bundle),
+        seed=seed,
+    )
+
+
+def category_code(name: str | None, bundle: Bundle) -> int | None:
+    """Code of category ``name``; raises BadRequest where the shop has none of that name."""
+    if name is None:
+        return None
+    code = bundle.items.category_codes.get(name)
+    if code is None:
+        raise BadRequest("category", f"there is no category {name!r}")
+    return code
+
+
+def decide(
+    request: Request, state: UserState, whole: bool, bundle: Bundle, now_us: int
+) -> tuple[Decision, bool]:
+    """The decision, with the rung that answered, and whether it is degraded.
+
+    Whatever fails inside, somebody is shown products: a defect is logged and answered with what is
+    popular.
+    """
+    try:
+        decision = recommend(request, state, bundle, bundle.policy, now_us)
+    except Exception:
+        log.exception("ranking failed; what is popular answers")
+        shown = trending(bundle, request.n, request.category)
+        return Decision(shown, 0, "popular"), True
+    if not whole:
+        return replace(decision, rung="no_user_state"), True
+    # a bundle whose training chose the blend of sources has no ranker, and lacks nothing
+    return decision, decision.rung == "popular"
+
+
+def products(recommendations: tuple[Recommendation, ...], loaded: Loaded) -> list[Product]:
+    """The recommendations as an answer shows them."""
+    prices = loaded.bundle.product_matrix[[one.item for one in recommendations], _PRICE].tolist()
+    shown = []
+    for one, price in zip(recommendations, prices, strict=True):
+        product_id, title, category = loaded.texts(one.item)
+        shown.append(
+            Product(
+                product_id=product_id,
+                score=round(one.score, 6),
+                position=one.position,
+                source=one.source,
+                reason=one.reason,
+                title=title,
+                category=category,
+                price=None if isnan(price) else round(price, 4),
+            )
+        )
+    return shown
+
+
+def _in_front(context: AskedContext) -> list[str | int]:
+    """Products that the visitor has just had to do with, the most telling last."""
+    last = [context.product_id] if context.product_id is not None else []
+    return [*context.cart, *context.products, *last]
+
+
+def _rows(ids: list[str | int], bundle: Bundle) -> tuple[int, ...]:
+    if not ids:
+        return ()
+    found = (bundle.items.row(str(product_id)) for product_id in ids)
+    return tuple(row for row in found if row >= 0)

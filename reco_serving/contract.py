@@ -1,0 +1,139 @@
+"""What a request may say and what an answer says: one definition for decoding, encoding and OpenAPI."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from reco_assets.errors import BadRequest
+from reco_assets.recommender.types import MOST
+
+Text = Annotated[str, Meta(min_length=1, max_length=256)]
+#: Ids are texts everywhere inside; a JSON integer is accepted, and echoed as an integer.
+Id = Text | int
+Ids = Annotated[list[Id], Meta(max_length=1000)]
+Count = Annotated[
+    int, Meta(ge=1, le=MOST, description=f"How many products to answer with, at the most {MOST}.")
+]
+
+
+class Context(Struct, frozen=True):
+    """Where and when the answer will be shown, and what the visitor has in front of them."""
+
+    page: Annotated[str, Meta(max_length=256, description="home, product, cart... for the record.")] = ""
+    device: Annotated[str, Meta(max_length=64, description="desktop, mobile, tablet or app.")] = "unknown"
+    hour: Annotated[int, Meta(ge=0, le=23, description="The visitor's own hour; default: UTC.")] | None = None
+    weekday: Annotated[int, Meta(ge=0, le=6, description="From Monday; default: UTC.")] | None = None
+    product_id: Annotated[Id, Meta(description="The product on the page.")] | None = None
+    products: Annotated[Ids, Meta(description="Products just looked at, the latest last.")] = []
+    cart: Annotated[Ids, Meta(description="Products in the cart, the latest last.")] = []
+
+
+class RecommendRequest(Struct, frozen=True):
+    """Recommend products to a user."""
+
+    user_id: Id
+    session_id: Id | None = None
+    context: Context = Context()
+    num_recommendations: Count = 10
+    exclude: Annotated[Ids, Meta(description="Products that must not be in the answer.")] = []
+    category: Annotated[Text, Meta(description="Only products of this category.")] | None = None
+
+
+class SimilarRequest(Struct, frozen=True):
+    """Products that go with one product."""
+
+    product_id: Id
+    num_recommendations: Count = 10
+
+
+class TrendingRequest(Struct, frozen=True):
+    """Products that are more wanted than usual."""
+
+    category: Annotated[Text, Meta(description="Only products of this category.")] | None = None
+    num_recommendations: Count = 10
+
+
+class Product(Struct, frozen=True):
+    """One recommended product. ``position`` counts from 0; price is null where unknown."""
+
+    product_id: str
+    score: float
+    position: int
+    source: str
+    reason: str
+    title: str
+    category: str | None
+    price: float | None
+
+
+class Recommended(Struct, frozen=True):
+    """The answer to /recommend.
+
+    ``rung`` is the step of the degradation ladder that answered: full, no_ranker, no_user_state or
+    popular; ``degraded`` says that something that should be there was missing.
+    """
+
+    user_id: str | int
+    recommendations: list[Product]
+    model_version: str
+    latency_ms: float
+    recommendation_id: str
+    variant: str
+    degraded: bool
+    rung: str
+
+
+class Related(Struct, frozen=True):
+    """The answer to /similar and /trending."""
+
+    recommendations: list[Product]
+    model_version: str
+    latency_ms: float
+
+
+class Fault(Struct, frozen=True):
+    """What was wrong: the field (``body`` for the whole), and why."""
+
+    field: str
+    reason: str
+
+
+class Refused(Struct, frozen=True):
+    """The body of every answer that is not 200."""
+
+    error: Fault
+
+
+_Request = TypeVar("_Request", RecommendRequest, SimilarRequest, TrendingRequest)
+
+DECODERS: Final = {
+    kind: msgspec.json.Decoder(kind) for kind in (RecommendRequest, SimilarRequest, TrendingRequest)
+}
+_PLACE: Final = re.compile(r"^(?P<reason>.*) - at `\$\.?(?P<field>.*)`$", re.DOTALL)
+_MISSING: Final = re.compile(r"^Object missing required field `(?P<field>.*?)`(?: - at .*)?$")
+
+
+def read(kind: type[_Request], body: bytes) -> _Request:
+    """Decode ``body``; raises BadRequest with the field and the reason."""
+    try:
+        found = DECODERS[kind].decode(body)
+    except msgspec.ValidationError as error:
+        raise _explained(str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest("body", str(error) or "JSON is nested too deeply") from error
+    assert isinstance(found, kind)
+    return found
+
+
+def _explained(message: str) -> BadRequest:
+    missing = _MISSING.match(message)
+    if missing:
+        return BadRequest(missing["field"], "is required")
+    placed = _PLACE.match(message)
+    if placed:
+        return BadRequest(placed["field"] or "body", placed["reason"])
+    return BadRequest("body", message)

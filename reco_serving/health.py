@@ -1,0 +1,74 @@
+"""What is loaded, since when, and what is missing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from msgspec import Struct
+
+from reco_serving.current import Current
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class BundleHealth(Struct, frozen=True, omit_defaults=True):
+    """The bundle that serves; empty where there is none.
+
+    ``product_epoch`` is the Delta version of gold/product_features that its product features are at,
+    -1 where they are as the bundle was made.
+    """
+
+    version: str = ""
+    registry_version: str = ""
+    created_at: str = ""
+    loaded_at: str = ""
+    products: int = 0
+    ranks_by: str = ""
+    product_epoch: int | None = None
+
+
+class Health(Struct, frozen=True):
+    """The answer to /health: ``ok``, ``degraded`` (something is missing), or ``waiting`` for a bundle."""
+
+    status: Literal["ok", "degraded", "waiting"]
+    since: str
+    bundle: BundleHealth
+    redis: str
+    missing: list[str]
+
+
+def health(current: Current, redis_trouble: str | None, started_at: int) -> Health:
+    """The state of one worker, in plain words."""
+    loaded = current.loaded
+    missing = []
+    if loaded is None and current.trouble is None:
+        missing.append("bundle: none has been promoted yet; `reco materialize` trains and promotes one")
+    if current.trouble is not None:
+        missing.append(f"bundle: {current.trouble}")
+    if redis_trouble is not None:
+        missing.append(f"redis: {redis_trouble}; answers are made without users' histories")
+    if current.products_trouble is not None and loaded is not None:
+        missing.append(f"product features: {current.products_trouble}; they stay as they were")
+    shown = BundleHealth()
+    if loaded is not None:
+        shown = BundleHealth(
+            version=loaded.bundle.version,
+            registry_version=loaded.champion.version,
+            created_at=_moment(loaded.bundle.created_at),
+            loaded_at=_moment(loaded.loaded_at),
+            products=len(loaded.bundle.items),
+            ranks_by="ranker" if loaded.bundle.ranker is not None else "blend of sources",
+            product_epoch=loaded.feed.epoch,
+        )
+    return Health(
+        status="waiting" if loaded is None else "degraded" if missing else "ok",
+        since=_moment(started_at),
+        bundle=shown,
+        redis="ok" if redis_trouble is None else "unreachable",
+        missing=missing,
+    )
+
+
+def _moment(micros: int) -> str:
+    return (_EPOCH + timedelta(microseconds=micros)).isoformat(timespec="milliseconds")

@@ -1,0 +1,73 @@
+"""What Prometheus reads on /metrics, beside BentoML's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import bentoml
+from prometheus_client import Counter, Gauge, Histogram
+
+_BUCKETS = (0.001, 0.002, 0.003, 0.004, 0.006, 0.008, 0.010, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+
+
+def _latency() -> Histogram:
+    return bentoml.metrics.Histogram(
+        name="reco_latency_seconds",
+        documentation="Time from the request's last byte to the answer's first.",
+        labelnames=["endpoint"],
+        buckets=_BUCKETS,
+    )
+
+
+def _rungs() -> Counter:
+    return bentoml.metrics.Counter(
+        name="reco_rung_total",
+        documentation="Answers by the step of the degradation ladder that gave them.",
+        labelnames=["rung"],
+    )
+
+
+def _refusals() -> Counter:
+    return bentoml.metrics.Counter(
+        name="reco_refused_total",
+        documentation="Requests that were not answered with 200, by endpoint and status.",
+        labelnames=["endpoint", "status"],
+    )
+
+
+def _bundle() -> Gauge:
+    return bentoml.metrics.Gauge(
+        name="reco_bundle_info",
+        documentation="1 for the bundle that serves, 0 for those before it.",
+        labelnames=["version"],
+        multiprocess_mode="liveall",
+    )
+
+
+def _decisions() -> Counter:
+    return bentoml.metrics.Counter(
+        name="reco_decisions_total",
+        documentation="Decision records by what became of them.",
+        labelnames=["outcome"],
+    )
+
+
+def _stages() -> Histogram:
+    return bentoml.metrics.Histogram(
+        name="reco_stage_seconds",
+        documentation="Parts of an answer to /recommend.",
+        labelnames=["stage"],
+        buckets=_BUCKETS,
+    )
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The service's own instruments; made once a process."""
+
+    latency: Histogram = field(default_factory=_latency)
+    rungs: Counter = field(default_factory=_rungs)
+    refusals: Counter = field(default_factory=_refusals)
+    bundle: Gauge = field(default_factory=_bundle)
+    decisions: Counter = field(default_factory=_decisions)
+    stages: Histogram = field(default_factory=_stages)

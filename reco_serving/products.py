@@ -1,0 +1,83 @@
+"""Keeping the bundle's product features as fresh as the online store, by the stream of changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias, cast
+
+import numpy as np
+import redis
+
+from reco_assets.catalogue.items import ItemTable
+from reco_assets.online import keys
+from reco_assets.online.codec import decode_products, unpack_keys
+from reco_assets.recommender.bundle import Bundle
+from reco_assets.recommender.types import Int32s
+
+#: Products read from Redis at a time; between two reads other requests get their turn.
+CHUNK: Final = 500
+_NEVER: Final = b"0-0"
+
+#: One entry of the stream: its id, and its fields ``epoch`` and ``keys``.
+_Entry: TypeAlias = tuple[bytes, dict[bytes, bytes]]
+
+
+@dataclass
+class ProductFeed:
+    """Applies product epochs to one bundle.
+
+    Attributes
+    ----------
+    epoch
+        The Delta version of ``gold/product_features`` that the bundle's matrix is at; -1 where the
+        online store has none yet and the matrix is as the bundle was made.
+    """
+
+    client: redis.Redis
+    bundle: Bundle
+    epoch: int = -1
+    _seen: bytes = field(default=_NEVER, repr=False)
+
+    def load(self) -> int:
+        """Read every product; how many had a value. Changes announced meanwhile are seen afterwards."""
+        newest = cast("list[_Entry]", self.client.xrevrange(keys.PRODUCT_CHANGES, count=1))
+        self._seen = newest[0][0] if newest else _NEVER
+        epoch = self.client.get(keys.PRODUCT_EPOCH)
+        found = self._apply(np.arange(len(self.bundle.items), dtype=np.int32))
+        self.epoch = int(epoch) if epoch is not None else -1
+        return found
+
+    def follow(self) -> int:
+        """Read what was announced since; how many products changed."""
+        entries = cast("list[_Entry]", self.client.xrange(keys.PRODUCT_CHANGES, min=self._seen))
+        if self._seen == _NEVER:
+            fresh = entries
+        elif not entries or entries[0][0] != self._seen:
+            return self.load()  # the stream was cut behind us: what it said is lost
+        else:
+            fresh = entries[1:]
+        if not fresh:
+            return 0
+        if any(not entry[b"keys"] for _, entry in fresh):
+            return self.load()
+        changed = np.unique(np.concatenate([unpack_keys(entry[b"keys"]) for _, entry in fresh]))
+        rows = self.bundle.items.rows(changed)
+        applied = self._apply(rows[rows >= 0])
+        self._seen, self.epoch = fresh[-1][0], int(fresh[-1][1][b"epoch"])
+        return applied
+
+    def _apply(self, rows: Int32s) -> int:
+        names = _names(self.bundle.items, rows)
+        applied = 0
+        for start in range(0, len(names), CHUNK):
+            values = cast("list[bytes | None]", self.client.mget(names[start : start + CHUNK]))
+            places, features = decode_products(values)
+            self.bundle.update_products(rows[start + places], features)
+            applied += len(places)
+        return applied
+
+
+def _names(items: ItemTable, rows: Int32s) -> list[str]:
+    if len(rows) == len(items):
+        return [keys.product(product_id) for product_id in items.ids.tolist()]
+    return [keys.product(items.ids[row]) for row in rows.tolist()]

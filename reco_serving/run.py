@@ -1,0 +1,38 @@
+"""Running the service in the foreground."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from reco_assets.errors import MissingDependency
+from reco_assets.platform.redis import open_redis
+from reco_assets.platform.settings import Settings
+
+
+def serve(settings: Settings) -> None:
+    """Serve until interrupted; starts the embedded Redis of this home where none runs.
+
+    Raises
+    ------
+    MissingDependency
+        The port is taken, or Redis cannot be had.
+    """
+    host, port = settings.service_host, settings.service_port
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise MissingDependency(
+                f"starting the service: {host}:{port} cannot be used: {error.strerror}",
+                hint="stop what listens there, or set RECO_SERVICE_PORT to a free port",
+            ) from error
+    open_redis(settings).close()
+    os.environ["RECO_HOME"] = str(settings.home.resolve())
+    # read by BentoML and its workers when they start
+    os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from reco_serving.service import SERVICE
+
+    SERVICE.serve_http(host=host, port=port)

@@ -1,0 +1,110 @@
+"""Reading the online state of one request: one round trip, a deadline, and a fuse when Redis is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field, replace
+from typing import Final, Self, cast
+
+import numpy as np
+import redis.asyncio
+
+from reco_assets.catalogue.items import ItemTable
+from reco_assets.errors import IncompatibleBundle
+from reco_assets.online import keys
+from reco_assets.online.codec import decode_session, decode_user
+from reco_assets.platform.redis import redis_url
+from reco_assets.platform.settings import Settings
+from reco_assets.recommender.state import empty_state
+from reco_assets.recommender.types import RECENT, UserState
+
+#: A state that comes later than this is worth less than an answer in time.
+DEADLINE_SECONDS: Final = 0.05
+#: After a failure Redis is left alone this long, so that not every request waits for the deadline.
+FUSE_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True)
+class Packed:
+    """The values of a user and of a session as they lie in Redis; ``reached`` is false where it failed."""
+
+    user: bytes | None = None
+    session: bytes | None = None
+    reached: bool = True
+
+
+@dataclass
+class StateReader:
+    """Reads packed values; never raises because Redis is slow or gone."""
+
+    client: redis.asyncio.Redis
+    deadline_seconds: float = DEADLINE_SECONDS
+    trouble: str | None = None
+    _closed_until: float = field(default=0.0, repr=False)
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """A reader of the Redis that ``settings`` mean; nothing is connected yet."""
+        client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(
+            redis_url(settings), socket_connect_timeout=1.0, retry=None
+        )
+        return cls(client)
+
+    async def read(self, user_id: str, session_id: str | None) -> Packed:
+        """The values of a user and a session, in one round trip."""
+        now = time.monotonic()
+        if now < self._closed_until:
+            return Packed(reached=False)
+        wanted = (
+            [keys.user(user_id)] if session_id is None else [keys.user(user_id), keys.session(session_id)]
+        )
+        try:
+            async with asyncio.timeout(self.deadline_seconds):
+                values = cast("list[bytes | None]", await self.client.mget(wanted))
+        except (redis.RedisError, OSError, TimeoutError) as error:
+            # not lost: it is in every answer as its rung, in the counter and on /health
+            self.trouble = f"{type(error).__name__}: {error}" if str(error) else "it does not answer in time"
+            self._closed_until = now + FUSE_SECONDS
+            return Packed(reached=False)
+        self.trouble = None
+        return Packed(values[0], values[1] if session_id is not None else None)
+
+    async def ping(self) -> bool:
+        """Whether Redis answers; for /health."""
+        return (await self.read("", None)).reached
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self.client.aclose()
+
+
+def unpack(packed: Packed, items: ItemTable) -> tuple[UserState, bool]:
+    """The state that ``packed`` holds, and whether all of it could be read.
+
+    A session's events that the user's own value lacks follow in the order of time.
+    """
+    state, whole = empty_state(), packed.reached
+    try:
+        if packed.user is not None:
+            state = decode_user(packed.user, items)
+        if packed.session is not None:
+            state = _with_session(state, packed.session, items)
+    except IncompatibleBundle:
+        # a newer or older writer: as good as unknown, and the answer says so
+        whole = False
+    return state, whole
+
+
+def _with_session(state: UserState, value: bytes, items: ItemTable) -> UserState:
+    rows, kinds, times = decode_session(value, items)
+    known = set(zip(state.items.tolist(), state.kinds.tolist(), state.times.tolist(), strict=True))
+    told = zip(rows.tolist(), kinds.tolist(), times.tolist(), strict=True)
+    fresh = np.array([event not in known for event in told], np.bool_)
+    if not fresh.any():
+        return state
+    every_item = np.concatenate([state.items, rows[fresh]])
+    every_kind = np.concatenate([state.kinds, kinds[fresh]])
+    every_time = np.concatenate([state.times, times[fresh]])
+    order = np.argsort(every_time, kind="stable")[-RECENT:]
+    return replace(state, items=every_item[order], kinds=every_kind[order], times=every_time[order])
