@@ -124,7 +124,8 @@ def read(kind: type[_Request], body: bytes) -> _Request:
     except msgspec.ValidationError as error:
         raise _explained(str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest("body", str(error) or "JSON is nested too deeply") from error
+        reason = "it is empty" if not body.strip() else str(error) or "it is nested too deeply"
+        raise BadRequest("body", f"cannot be read as JSON: {reason}") from error
     assert isinstance(found, kind)
     return found
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final
+from functools import partial
+from typing import Annotated, Any, Final
 
 import httpx
 import polars as pl
@@ -15,15 +17,17 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from reco_assets.cli.ask import Answer, answer_table, ask
 from reco_assets.cli.graph import run_graph
 from reco_assets.cli.stack import processes
 from reco_assets.errors import MissingBundle
 from reco_assets.platform.artifacts import Artifacts
 from reco_assets.platform.lake import Lake
-from reco_assets.platform.redis import open_redis, stop_redis
+from reco_assets.platform.redis import open_redis, redis_runs, stop_redis
+from reco_assets.platform.registry import CHAMPION, Registry
 from reco_assets.platform.settings import Settings
 from reco_assets.ranking.metrics import METRICS
-from reco_assets.ranking.outcome import load_means
+from reco_assets.ranking.outcome import Means, load_means
 from reco_assets.simulator.parameters import Parameters
 from reco_assets.simulator.shop import simulate
 
@@ -68,9 +72,15 @@ def demo(
         run.show(console)
         means = load_means(Artifacts(settings.home / "artifacts"))
         console.print(_scores(means))
-        health = _wait_for_bundle(settings, run.run_id)
-        console.print(f"[bold]Promoted[/]: {health['bundle']['version']}, served on {_url(settings)}")
-        answers = [_show(console, title, settings, body) for title, body in _questions(settings)]
+        served = _wait_for_bundle(settings)["bundle"]
+        console.print(
+            f"[bold]Promoted[/]: {served['version']}, registry version {served['registry_version']}, "
+            f"ranked by the {served['ranks_by']}, served on {_url(settings)}"
+        )
+        answers = []
+        for title, body in _questions(settings):
+            answers.append(ask(settings, "recommend", body))
+            console.print(answer_table(answers[-1], title))
     finally:
         for stop in reversed(started):
             stop()
@@ -98,19 +108,17 @@ def _url(settings: Settings) -> str:
     return f"http://{settings.service_host}:{settings.service_port}"
 
 
-def _wait_for_bundle(settings: Settings) -> dict[str, Any]:
+def _wait_for_bundle(settings: Settings) -> Answer:
     """The service's health once it serves the champion of the registry."""
-    champion = open_registry(settings).champion()
+    champion = Registry(settings).version_of(CHAMPION)
     end = time.monotonic() + _WAIT_SECONDS
     while time.monotonic() < end:
-        health = httpx.get(f"{_url(settings)}/health", timeout=10).json()
-        if champion is not None and str(health.get("bundle", {}).get("registry_version")) == str(
-            champion.version
-        ):
+        health = httpx.get(f"{_url(settings)}/health", timeout=10.0).json()
+        if champion is not None and health["bundle"].get("registry_version") == champion:
             return dict(health)
         time.sleep(0.5)
     raise MissingBundle(
-        f"waiting for the service on {_url(settings)}: it does not serve the champion yet",
+        f"waiting for {_url(settings)} to serve version {champion}: it does not",
         hint=f"see {_url(settings)}/health and the logs in {settings.home / 'run'}",
     )
 

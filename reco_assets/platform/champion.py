@@ -64,7 +64,7 @@ def _in_database(settings: Settings, known: Champion | None) -> Champion | None:
         if "no such table" in str(error):  # it is being made at this moment
             return None
         raise MissingDependency(
-            f"reading the registry {path}: {error}", hint="is another process holding it for long?"
+            f"reading the registry {path}: {error}", hint="MLflow may be upgrading it; it is tried again"
         ) from error
     if found is None:
         return None

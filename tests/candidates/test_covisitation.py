@@ -69,6 +69,11 @@ def test_old_company_fades() -> None:
     assert after_a["c"] == pytest.approx(after_a["b"] / 2, rel=1e-4)
 
 
+def test_company_of_a_century_ago_counts_for_nothing() -> None:
+    ancient = [click(user, item, ago=36_500 - at) for user in "uvw" for at, item in enumerate("abc")]
+    assert list(pairs(AlsoViewed.fit(log(ABC, *ancient), ABC, NOW), ABC)) == []
+
+
 def test_a_basket_goes_together_both_ways_and_another_day_does_not() -> None:
     basket = [buy("u", "a", ago=5.01), buy("u", "b", ago=5), buy("u", "c", ago=2)]
     together = BoughtTogether.fit(log(ABC, *basket), ABC, NOW)

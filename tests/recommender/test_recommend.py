@@ -78,7 +78,7 @@ def cases(draw: st.DrawFn) -> Case:
         kinds=tuple(kind for _, kind in events),
         bought=tuple(max(item, 0) for item in draw(st.lists(row, max_size=8))),
         request=Request(
-            n=draw(st.integers(1, 20)),
+            n=draw(st.sampled_from([1, 2, 5, 10, 20])),
             context=Context(device=draw(st.sampled_from(["mobile", "toaster"]))),
             session_items=tuple(draw(st.lists(row | st.just(-1), max_size=5))),
             exclude=tuple(draw(st.lists(row | st.just(-1), max_size=10))),
@@ -89,7 +89,7 @@ def cases(draw: st.DrawFn) -> Case:
             max_per_category=draw(st.sampled_from([0.1, 0.4, 1.0])),
             hide_bought=draw(st.booleans()),
             in_stock_only=draw(st.booleans()),
-            candidates=draw(st.sampled_from([1, 5, 400])),
+            candidates=draw(st.sampled_from([1, 5, 10, 400])),
         ),
     )
 

@@ -1,0 +1,156 @@
+"""A load generator: blocking sockets with keep-alive, in a process of its own, nothing but the wire."""
+
+from __future__ import annotations
+
+import multiprocessing
+import queue
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
+from typing import Final
+
+import numpy as np
+
+_TIMEOUT_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a load: latencies of the answers that were right, in milliseconds, and how many were not."""
+
+    milliseconds: Sequence[float]
+    errors: int
+    seconds: float
+
+    def percentile(self, share: float) -> float:
+        """Latency that ``share`` per cent stay below, ms; NaN where nothing was answered."""
+        if not len(self.milliseconds):
+            return float("nan")
+        return round(float(np.percentile(np.array(self.milliseconds), share)), 3)
+
+    def per_second(self) -> float:
+        """Right answers a second."""
+        return round(len(self.milliseconds) / self.seconds, 1)
+
+
+def closed_loop(port: int, path: str, bodies: Sequence[bytes], concurrency: int, seconds: float) -> Outcome:
+    """``concurrency`` clients that each ask again as soon as they are answered."""
+    return _apart(_closed_loop, port, path, bodies, concurrency, seconds)
+
+
+def open_loop(port: int, path: str, bodies: Sequence[bytes], rate: float, seconds: float) -> Outcome:
+    """``rate`` requests a second whether or not the earlier ones are answered.
+
+    A latency counts from the moment at which the request was due, so that a server that stalls is
+    charged for all who would have come meanwhile.
+    """
+    return _apart(_open_loop, port, path, bodies, rate, seconds)
+
+
+class Connection:
+    """One keep-alive connection."""
+
+    def __init__(self, port: int, path: str) -> None:
+        self._head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n".encode()
+        self._port = port
+        self._socket = self._connect()
+
+    def ask(self, body: bytes) -> bool:
+        """Send ``body`` and read the answer; whether it is 200."""
+        try:
+            self._socket.sendall(b"%bContent-Length: %d\r\n\r\n%b" % (self._head, len(body), body))
+            received = b""
+            while True:
+                more = self._socket.recv(65_536)
+                if not more:
+                    raise ConnectionError("closed by the server")
+                received += more
+                end = received.find(b"\r\n\r\n")
+                if end >= 0:
+                    head = received[:end].lower()
+                    length = head.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0]
+                    if len(received) >= end + 4 + int(length):
+                        return received.startswith(b"HTTP/1.1 200")
+        except OSError:
+            self._socket.close()
+            self._socket = self._connect()
+            return False
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._socket.close()
+
+    def _connect(self) -> socket.socket:
+        made = socket.create_connection(("127.0.0.1", self._port), timeout=_TIMEOUT_SECONDS)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return made
+
+
+def _closed_loop(port: int, path: str, bodies: Sequence[bytes], concurrency: int, seconds: float) -> Outcome:
+    taken: list[list[float]] = [[] for _ in range(concurrency)]
+    errors = [0] * concurrency
+    start = time.perf_counter()
+    end = start + seconds
+
+    def client(number: int) -> None:
+        connection = Connection(port, path)
+        for body in islice(cycle(bodies), number * len(bodies) // concurrency, None):
+            begun = time.perf_counter()
+            if begun >= end:
+                break
+            if connection.ask(body):
+                taken[number].append((time.perf_counter() - begun) * 1e3)
+            else:
+                errors[number] += 1
+        connection.close()
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(concurrency)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return Outcome([one for own in taken for one in own], sum(errors), time.perf_counter() - start)
+
+
+def _open_loop(port: int, path: str, bodies: Sequence[bytes], rate: float, seconds: float) -> Outcome:
+    due: queue.SimpleQueue[tuple[float, bytes] | None] = queue.SimpleQueue()
+    taken: list[float] = []
+    failed: list[int] = []
+    clients = 32
+
+    def client() -> None:
+        connection = Connection(port, path)
+        while (one := due.get()) is not None:
+            moment, body = one
+            if connection.ask(body):
+                taken.append((time.perf_counter() - moment) * 1e3)
+            else:
+                failed.append(1)
+        connection.close()
+
+    threads = [threading.Thread(target=client) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    # arrivals of independent visitors: exponential gaps
+    gaps = np.random.default_rng(4).exponential(1.0 / rate, int(rate * seconds))
+    start = time.perf_counter() + 0.1
+    moments = start + np.cumsum(gaps)
+    for moment, body in zip(moments.tolist(), cycle(bodies), strict=False):
+        pause = moment - time.perf_counter()
+        if pause > 0:
+            time.sleep(pause)
+        due.put((moment, body))
+    for _ in threads:
+        due.put(None)
+    for thread in threads:
+        thread.join()
+    return Outcome(taken, len(failed), time.perf_counter() - start)
+
+
+def _apart(function: object, *arguments: object) -> Outcome:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        outcome: Outcome = pool.apply(function, arguments)  # type: ignore[arg-type]
+    return outcome

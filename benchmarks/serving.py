@@ -1,0 +1,283 @@
+"""How fast the live service answers: ``python -m benchmarks.serving --products 100000 --users 1000000``.
+
+A shop is simulated, a bundle fitted on it and registered, its users written to a private embedded
+Redis, the service started as a process of its own, and asked over HTTP by another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+import httpx
+import numpy as np
+
+from benchmarks.load import closed_loop, open_loop
+from benchmarks.report import Value, log, process_tree, report, rss_mb
+from benchmarks.serving_shop import Shop, fill, fitted, simulated, states
+from reco_assets.errors import MissingDependency, RecoError
+from reco_assets.features.catalogue import RANKING_FEATURES
+from reco_assets.platform.redis import open_redis, stop_redis
+from reco_assets.platform.registry import Registry
+from reco_assets.platform.settings import Settings
+from reco_assets.recommender.bundle import Bundle
+from reco_assets.recommender.recommend import features_of, propose, recommend
+from reco_assets.recommender.types import Request
+
+_START_SECONDS = 120.0
+#: Share of requests by people whom nobody knows.
+STRANGERS = 0.05
+#: Share of requests that tell of products just looked at.
+TELLING = 0.3
+
+
+def main() -> int:
+    """Build, fill, start, measure; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--products", type=int, default=100_000)
+    parser.add_argument("--users", type=int, default=1_000_000)
+    parser.add_argument("--events", type=int, default=3_000_000, help="of the simulated history")
+    parser.add_argument("--duration", type=float, default=30.0, help="seconds of each measurement")
+    parser.add_argument("--rate", type=float, default=200.0, help="requests a second of the open loop")
+    parser.add_argument("--trees", type=int, default=150)
+    parser.add_argument("--depth", type=int, default=6)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    given = parser.parse_args()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            results = _measure(given, Path(folder))
+    except RecoError as error:
+        log(f"benchmarks.serving: {error}")
+        return 1
+    parameters: dict[str, Value] = {
+        name: getattr(given, name)
+        for name in ("products", "users", "events", "duration", "rate", "trees", "depth")
+    }
+    report("serving", parameters, results, given.json)
+    return 0
+
+
+def _measure(given: argparse.Namespace, folder: Path) -> dict[str, Value]:
+    settings = Settings(home=folder / "home", redis_port=_free_port(), service_port=_free_port())
+    log(f"simulating {given.events:,} events of {given.products:,} products")
+    people = max(1_000, min(given.users, given.events // 20))
+    shop = simulated(given.products, people, given.events, folder / "shop")
+    bundle = fitted(shop, given.trees, given.depth)
+    _publish(settings, bundle, folder / "bundle")
+    results: dict[str, Value] = {}
+    try:
+        with open_redis(settings) as client:
+            log(f"writing {given.users:,} users")
+            results |= fill(client, shop, given.users)
+        bodies = _bodies(shop, given.users)
+        results |= _inside(shop, bundle)
+        with _process("benchmarks.empty_service:Empty", settings.service_port) as _:
+            empty = closed_loop(settings.service_port, "/empty", bodies, 1, min(5.0, given.duration))
+        log(f"empty endpoint: p50 {empty.percentile(50)} ms")
+        with _process(None, settings.service_port, settings) as service:
+            _wait_for_bundle(settings)
+            results |= _outside(given, settings, bodies)
+            worker = _worker(service.pid)
+            results["worker_rss_mb"] = round(rss_mb(worker), 1)
+            results["service_rss_mb"] = round(rss_mb(service.pid), 1)
+    finally:
+        stop_redis(settings)
+    p50 = results["c1_p50_ms"]
+    assert isinstance(p50, float)
+    results["empty_endpoint_p50_ms"] = empty.percentile(50)
+    results["p50_vs_empty"] = round(p50 / empty.percentile(50), 2)
+    return results
+
+
+def _outside(given: argparse.Namespace, settings: Settings, bodies: Sequence[bytes]) -> dict[str, Value]:
+    """What a client sees."""
+    port, seconds = settings.service_port, given.duration
+    closed_loop(port, "/recommend", bodies, 2, min(5.0, seconds))  # warm
+    before = _stages(port)
+    one = closed_loop(port, "/recommend", bodies, 1, seconds)
+    after = _stages(port)
+    log(f"concurrency 1: p50 {one.percentile(50)}, p99 {one.percentile(99)} ms, {one.per_second()}/s")
+    eight = closed_loop(port, "/recommend", bodies, 8, seconds)
+    log(f"concurrency 8: p50 {eight.percentile(50)}, p99 {eight.percentile(99)} ms, {eight.per_second()}/s")
+    steady = open_loop(port, "/recommend", bodies, given.rate, seconds)
+    log(f"{given.rate:.0f}/s: p50 {steady.percentile(50)}, p99 {steady.percentile(99)} ms")
+    spent: dict[str, Value] = {
+        f"stage_{stage}_ms": round(
+            (after[stage][0] - before[stage][0]) / max(after[stage][1] - before[stage][1], 1) * 1e3, 3
+        )
+        for stage in after
+    }
+    return {
+        "c1_p50_ms": one.percentile(50),
+        "c1_p95_ms": one.percentile(95),
+        "c1_p99_ms": one.percentile(99),
+        "c1_rps": one.per_second(),
+        "c8_p50_ms": eight.percentile(50),
+        "c8_p95_ms": eight.percentile(95),
+        "c8_p99_ms": eight.percentile(99),
+        "c8_rps": eight.per_second(),
+        "open_loop_p50_ms": steady.percentile(50),
+        "open_loop_p95_ms": steady.percentile(95),
+        "open_loop_p99_ms": steady.percentile(99),
+        "errors": one.errors + eight.errors + steady.errors,
+        **spent,
+    }
+
+
+def _inside(shop: Shop, bundle: Bundle) -> dict[str, Value]:
+    """Where the time of a decision goes, measured in this process."""
+    rng = np.random.default_rng(9)
+    people = rng.choice(len(shop.log.user_ids), min(400, len(shop.log.user_ids)), replace=False)
+    known = states(shop, people)
+    spent: dict[str, list[float]] = {"propose": [], "features": [], "rank": [], "recommend": []}
+    candidates = []
+    ranker = bundle.ranker
+    assert ranker is not None
+    for state in known[:50]:
+        recommend(Request(), state, bundle, bundle.policy, shop.now)
+    for state in known:
+        marks = [time.perf_counter()]
+        past, found = propose(Request(), state, bundle, bundle.policy, shop.now)
+        marks.append(time.perf_counter())
+        matrix = features_of(Request(), state, past, found, bundle, shop.now)
+        marks.append(time.perf_counter())
+        ranker.score(matrix)
+        marks.append(time.perf_counter())
+        recommend(Request(), state, bundle, bundle.policy, shop.now)
+        marks.append(time.perf_counter())
+        for name, taken in zip(spent, np.diff(marks).tolist(), strict=True):
+            spent[name].append(taken * 1e3)
+        candidates.append(len(found.items))
+    return {
+        "candidates_median": float(median(candidates)),
+        "features": len(RANKING_FEATURES),
+        **{f"inside_{name}_p50_ms": round(median(taken), 3) for name, taken in spent.items()},
+    }
+
+
+def _bodies(shop: Shop, users: int) -> list[bytes]:
+    rng = np.random.default_rng(3)
+    ids = shop.items.ids.tolist()
+    popular = np.unique(shop.log.item)
+    bodies = []
+    for _ in range(20_000):
+        stranger = rng.random() < STRANGERS
+        body: dict[str, object] = {
+            "user_id": f"stranger-{rng.integers(10**9)}" if stranger else f"user-{rng.integers(users)}",
+            "session_id": f"s{rng.integers(10**9)}",
+            "context": {"page": "home", "device": "mobile"},
+            "num_recommendations": 10,
+        }
+        if rng.random() < TELLING:
+            seen = [ids[row] for row in rng.choice(popular, 2).tolist()]
+            body["context"] = {"page": "product", "device": "desktop", "products": seen}
+        bodies.append(json.dumps(body).encode())
+    return bodies
+
+
+def _publish(settings: Settings, bundle: Bundle, folder: Path) -> None:
+    registry = Registry(settings)
+    run = registry.client().create_run(registry.experiment("benchmark"))
+    version = registry.register_bundle(bundle.save(folder), run.info.run_id)
+    registry.promote(version, time.time_ns() // 1_000_000)
+
+
+@contextmanager
+def _process(
+    target: str | None, port: int, settings: Settings | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The service (or the BentoML ``target``) as a process of its own, until the block ends."""
+    environment = dict(os.environ)
+    command = [sys.executable, "-m", "reco_serving"]
+    if settings is not None:
+        environment |= {
+            "RECO_HOME": str(settings.home),
+            "RECO_REDIS_PORT": str(settings.redis_port),
+            "RECO_SERVICE_PORT": str(port),
+        }
+    if target is not None:
+        command = [
+            sys.executable,
+            "-m",
+            "bentoml",
+            "serve",
+            target,
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+        ]
+        environment["BENTOML_DO_NOT_TRACK"] = "True"
+    child = subprocess.Popen(command, env=environment, stdout=sys.stderr, stderr=sys.stderr)
+    try:
+        end = time.monotonic() + _START_SECONDS
+        while not _answers(port):
+            if child.poll() is not None or time.monotonic() > end:
+                raise MissingDependency(f"starting {' '.join(command)}: it does not answer on port {port}")
+            time.sleep(0.1)
+        yield child
+    finally:
+        child.send_signal(signal.SIGINT)
+        child.wait(timeout=30)
+
+
+def _answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/livez", timeout=1.0).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def _wait_for_bundle(settings: Settings) -> None:
+    end = time.monotonic() + _START_SECONDS
+    while True:
+        health = httpx.get(f"http://127.0.0.1:{settings.service_port}/health", timeout=5.0).json()
+        if health["bundle"]:
+            log(f"serving {health['bundle']}")
+            return
+        if time.monotonic() > end:
+            raise MissingDependency(f"waiting for the service's bundle: {health}")
+        time.sleep(0.2)
+
+
+def _worker(service: int) -> int:
+    """The process that answers: the service's child with the most memory."""
+    return max(process_tree(service)[1:] or [service], key=_own_rss)
+
+
+def _own_rss(process: int) -> int:
+    return int(Path(f"/proc/{process}/statm").read_text().split()[1])
+
+
+def _stages(port: int) -> dict[str, tuple[float, float]]:
+    """Seconds and number of observations of each stage, from the service's own metrics."""
+    text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10.0).text
+    found: dict[str, dict[str, float]] = {}
+    for line in text.splitlines():
+        for what in ("sum", "count"):
+            start = f'reco_stage_seconds_{what}{{stage="'
+            if line.startswith(start):
+                stage, _, value = line.removeprefix(start).partition('"} ')
+                found.setdefault(stage, {})[what] = float(value)
+    return {stage: (values["sum"], values["count"]) for stage, values in found.items()}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
