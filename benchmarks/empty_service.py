@@ -9,7 +9,7 @@ import bentoml
 class Empty:
     """One endpoint without a body of its own."""
 
-    @bentoml.api
+    @bentoml.api  # type: ignore[untyped-decorator]
     async def empty(self, user_id: str = "") -> dict[str, int]:
         """Answer at once."""
         return {"ok": 1}

@@ -19,7 +19,7 @@ _TIMEOUT_SECONDS: Final = 30.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a load: latencies of the answers that were right, in milliseconds, and how many were not."""
+    """What came of a load: milliseconds of each right answer, and how many were not right."""
 
     milliseconds: Sequence[float]
     errors: int

@@ -58,7 +58,7 @@ def simulated(products: int, users: int, events: int, folder: Path) -> Shop:
 
 
 def product_matrix(shop: Shop) -> Floats:
-    """``float32[n, features]`` of the products over the whole history, with the columns that matter filled."""
+    """``float32[n, features]`` of the products over the whole history; some columns are 0."""
     counts = {
         kind: np.bincount(shop.log.item[shop.log.kind == kind], minlength=len(shop.items)).astype(np.float32)
         for kind in (EventType.click, EventType.add_to_cart, EventType.purchase)
@@ -117,7 +117,7 @@ def _ranker(shop: Shop, bundle: Bundle, trees: int, depth: int) -> Ranker:
         past, candidates = propose(Request(), state, bundle, Policy(), shop.now)
         keep = np.sort(rng.choice(len(candidates.items), min(100, len(candidates.items)), replace=False))
         kept = Candidates(candidates.items[keep], candidates.scores[keep])
-        liking = np.log1p(kept.scores).sum(axis=1) + rng.gumbel(size=len(keep))
+        liking = np.log1p(np.maximum(kept.scores, 0.0)).sum(axis=1) + rng.gumbel(size=len(keep))
         grade = np.zeros(len(keep), np.int8)
         grade[np.argsort(-liking)[:5]] = (3, 2, 1, 1, 1)
         features.append(features_of(Request(), state, past, kept, bundle, shop.now))

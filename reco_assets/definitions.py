@@ -1,6 +1,7 @@
 """Everything in the code location, on one screen."""
 
 import dagster as dg
+from dagster_mlflow import end_mlflow_on_run_finished
 
 from reco_assets.candidates import assets as candidates
 from reco_assets.catalogue import assets as catalogue
@@ -8,7 +9,7 @@ from reco_assets.events import assets as events
 from reco_assets.features import assets as features
 from reco_assets.interactions import assets as interactions
 from reco_assets.online import assets as online
-from reco_assets.platform.resources import Platform
+from reco_assets.platform.resources import MlflowRuns, Platform
 from reco_assets.ranking import assets as ranking
 from reco_assets.ranking import release
 
@@ -16,6 +17,7 @@ everything = dg.define_asset_job(
     "everything",
     selection=dg.AssetSelection.all(),
     executor_def=dg.in_process_executor,
+    hooks={end_mlflow_on_run_finished},
     description="From raw events to the online store: one run over a day or a range of days.",
 )
 
@@ -32,6 +34,6 @@ defs = dg.Definitions(
     ),
     jobs=[everything],
     schedules=[retrain],
-    resources={"platform": Platform()},
+    resources={"platform": Platform(), "mlflow": MlflowRuns()},
     executor=dg.in_process_executor,
 )

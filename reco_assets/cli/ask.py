@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from reco_assets.catalogue.items import LEVEL
 from reco_assets.errors import BadInput, BadRequest, MissingBundle, MissingDependency
 from reco_assets.platform.settings import Settings
 
@@ -124,18 +125,18 @@ def answer_table(answer: Answer, title: str) -> Table:
     if answer.get("degraded"):
         told.append(f"degraded: {answer['rung']}")
     table = Table(title=title, title_justify="left", caption=", ".join(told), caption_justify="left")
-    table.add_column("product")
-    table.add_column("title")
-    table.add_column("category")
+    table.add_column("product", no_wrap=True)
+    table.add_column("title", no_wrap=True)
+    table.add_column("category", no_wrap=True)
     table.add_column("price", justify="right")
     table.add_column("score", justify="right")
-    table.add_column("source")
+    table.add_column("source", no_wrap=True)
     for product in answer["recommendations"]:
         price = product["price"]
         table.add_row(
             product["product_id"],
             product["title"],
-            product["category"] or "",
+            (product["category"] or "").rsplit(LEVEL, 1)[-1],
             "" if price is None else f"{price:,.2f}",
             f"{product['score']:.4f}",
             product["source"],

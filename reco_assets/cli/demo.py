@@ -152,7 +152,7 @@ def _questions(settings: Settings) -> list[tuple[str, dict[str, Any]]]:
 
 def _scores(means: Means) -> Table:
     table = Table(title="The held-out day, all products ranked", title_justify="left")
-    table.add_column("recommender")
+    table.add_column("recommender", no_wrap=True)
     for metric in METRICS:
         table.add_column(metric, justify="right")
     for name, values in sorted(means.items(), key=lambda pair: -pair[1]["ndcg@20"]):

@@ -82,9 +82,7 @@ def lake_tables(lake: Lake) -> tuple[TableVersion, ...]:
     names = [*PARTITIONS, "raw/catalogue", "raw/users", "silver/products", "silver/users"]
     for name in sorted(names, key=lambda name: (("raw", "silver", "gold").index(name.split("/")[0]), name)):
         if lake.exists(name):
-            table = lake.open(name)
-            rows = sum(table.get_add_actions(flatten=True)["num_records"].to_pylist())
-            found.append(TableVersion(name, rows, table.version()))
+            found.append(TableVersion(name, lake.rows(name), lake.open(name).version()))
     return tuple(found)
 
 

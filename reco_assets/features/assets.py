@@ -10,7 +10,7 @@ from reco_assets.features import pipeline
 from reco_assets.features.catalogue import PRODUCT_FEATURES, USER_FEATURES, Feature, all_features
 from reco_assets.monitoring.checks import results, specs
 from reco_assets.monitoring.findings import Finding, has_rows, in_range, no_nulls, unique
-from reco_assets.monitoring.metadata import table_metadata
+from reco_assets.monitoring.metadata import add_daily_metadata, table_metadata
 from reco_assets.monitoring.plots import daily_bars, histograms
 from reco_assets.platform.engine import Engine, Written
 from reco_assets.platform.resources import DAILY, ONE_RUN, Platform, days_of
@@ -59,10 +59,19 @@ def _daily_table(
         found: list[Finding] = [no_nulls(frame, key), unique(frame, key), has_rows(frame)]
         if ranges:
             found.append(in_range(frame, ranges))
-        return dg.MaterializeResult(
-            metadata=table_metadata(
-                sample, version=written.version, rows=written.rows, descriptions=_DESCRIBED, pictures=pictures
+        add_daily_metadata(
+            context,
+            dict(counts.iter_rows()),
+            table_metadata(
+                sample,
+                version=written.version,
+                rows=lake.rows(f"gold/{name}"),
+                descriptions=_DESCRIBED,
+                pictures=pictures,
             ),
+        )
+        return dg.MaterializeResult(
+            metadata={"written rows": written.rows, "delta_version": written.version},
             check_results=results(name, *(f if f.name != "volume" else advisory(f) for f in found)),
         )
 

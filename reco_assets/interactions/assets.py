@@ -12,9 +12,15 @@ from reco_assets.interactions.log import InteractionLog
 from reco_assets.interactions.pipeline import build_interactions
 from reco_assets.monitoring.checks import results, specs
 from reco_assets.monitoring.findings import covered, has_rows, in_range, no_nulls, unique
-from reco_assets.monitoring.metadata import table_metadata
+from reco_assets.monitoring.metadata import add_daily_metadata, table_metadata
 from reco_assets.monitoring.plots import daily_bars
 from reco_assets.platform.resources import DAILY, ONE_RUN, Platform, days_of
+
+#: Columns that silver adds to the contract's.
+_ADDED = {
+    "category": "Category path of the product at the time of the event.",
+    "event_date": "Day of the event, UTC.",
+}
 
 
 @dg.asset(
@@ -38,17 +44,20 @@ def interactions(context: dg.AssetExecutionContext, platform: Platform) -> dg.Ma
     frame = lake.scan("silver/interactions").filter(pl.col("event_date").is_between(first, last))
     counts = frame.group_by("event_date").len().sort("event_date").collect()
     products = lake.scan("silver/products")
-    return dg.MaterializeResult(
-        metadata=table_metadata(
+    days, rows = counts["event_date"].to_list(), counts["len"].to_list()
+    add_daily_metadata(
+        context,
+        dict(zip(days, rows, strict=True)),
+        table_metadata(
             frame.head(200_000).collect(),
             version=written.version,
-            rows=written.rows,
-            pictures={
-                "daily": daily_bars(
-                    "Interactions a day", counts["event_date"].to_list(), counts["len"].to_list()
-                )
-            },
+            rows=lake.rows("silver/interactions"),
+            descriptions={field.name: field.description for field in FIELDS} | _ADDED,
+            pictures={"daily": daily_bars("Interactions a day", days, rows)},
         ),
+    )
+    return dg.MaterializeResult(
+        metadata={"written rows": written.rows, "delta_version": written.version},
         check_results=results(
             "interactions",
             no_nulls(frame, ["event_id", "user_id", "event_type", "timestamp"]),

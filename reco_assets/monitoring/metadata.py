@@ -1,6 +1,7 @@
 """What an asset tells Dagster about the table it wrote; the one place that knows both sides."""
 
 from collections.abc import Mapping
+from datetime import date
 
 import dagster as dg
 import polars as pl
@@ -45,3 +46,17 @@ def table_metadata(
     for name, png in (pictures or {}).items():
         made[name] = dg.MetadataValue.md(markdown_image(png, name))
     return made
+
+
+def add_daily_metadata(
+    context: dg.AssetExecutionContext, rows_of_days: Mapping[date, int], shown: Mapping[str, dg.MetadataValue]
+) -> None:
+    """Give each materialized day its own row count, and only the last one what is large (``shown``).
+
+    A run over a year of days would otherwise keep the same pictures and previews 365 times.
+    """
+    keys = list(context.partition_keys)
+    for key in keys:
+        rows = rows_of_days.get(date.fromisoformat(key), 0)
+        context.add_asset_metadata({"dagster/partition_row_count": rows}, partition_key=key)
+    context.add_asset_metadata(shown, partition_key=keys[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections.abc import Mapping
@@ -186,6 +187,8 @@ def _mlflow() -> ModuleType:
         warnings.simplefilter("ignore")
         import mlflow
         import mlflow.pyfunc
+    # it warns that an environment without pip cannot be described; ours is this project
+    logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
     return mlflow
 
 

@@ -59,6 +59,20 @@ class Platform(dg.ConfigurableResource):
         return datetime.now(UTC)
 
 
+class MlflowRuns(dg.ConfigurableResource):
+    """What dagster-mlflow's hook asks of the resource ``mlflow``: to end a run that a step left open.
+
+    The package's own resource opens a run whenever it is made, used or not, and leaves it running.
+    """
+
+    def end_run(self, status: str = "FINISHED") -> None:
+        """End the active MLflow run, if there is one."""
+        import mlflow
+
+        if mlflow.active_run() is not None:
+            mlflow.end_run(status)
+
+
 def first_day(settings: Settings) -> date:
     """First daily partition: as set, else the first day of raw/events, else thirty days ago.
 

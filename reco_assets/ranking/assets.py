@@ -189,7 +189,7 @@ def evaluation(
     return dg.MaterializeResult(
         metadata={
             "decisions": board.decisions,
-            **({f"full {metric}": means[FULL][metric] for metric in METRICS} if means else {}),
+            **({f"full {metric}": round(means[FULL][metric], 4) for metric in METRICS} if means else {}),
             **({"comparison": _bars("Held-out day", means)} if means else {}),
         }
     )

@@ -142,11 +142,11 @@ def champion(context: dg.AssetExecutionContext, platform: Platform) -> dg.Materi
             "champion": registry.version_of(CHAMPION) or "none",
             "told": told,
             **(
-                {f"{DECISIVE} of {n}": value for n, (value, _) in verdict.comparisons.items()}
+                {f"{DECISIVE} of {n}": round(value, 4) for n, (value, _) in verdict.comparisons.items()}
                 if verdict
                 else {}
             ),
-            **({f"{DECISIVE} of the challenger": verdict.value} if verdict else {}),
+            **({f"{DECISIVE} of the challenger": round(verdict.value, 4)} if verdict else {}),
         },
         check_results=results(
             "champion", Finding("gate", verdict.passed if verdict else first, told, blocking=False)

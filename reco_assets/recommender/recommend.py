@@ -9,13 +9,12 @@ from typing import Final
 
 import numpy as np
 
-from reco_assets.candidates.covisitation import Neighbours
-from reco_assets.candidates.kernels import strongest
 from reco_assets.candidates.retriever import History, history
-from reco_assets.candidates.sources import BLEND, SOURCES, Candidates
+from reco_assets.candidates.sources import Candidates
 from reco_assets.events.contract import EventType
 from reco_assets.features.ranking import ranking_features
 from reco_assets.recommender.bundle import Bundle
+from reco_assets.recommender.reasons import REASONS, explained
 from reco_assets.recommender.rules import choose, within_cap
 from reco_assets.recommender.types import (
     DEVICES,
@@ -30,23 +29,11 @@ from reco_assets.recommender.types import (
     UserState,
 )
 
-_NAMES: Final = tuple(SOURCES)
-_WEIGHTS: Final = np.array(BLEND, np.float32)
 #: For products like one product what links the two counts; popularity only fills the list.
 _SIMILAR: Final = np.array([1.0, 0.5, 0.0, 0.5, 0.0, 0.001, 0.0, 0.00001], np.float32)
 #: How far down the popular list the rules look for variety.
 _REST: Final = 1000
 _NOBODY: Final = np.empty(0, np.int32)
-_REASONS: Final = {
-    "also_viewed": "people who looked at {because} went on to it",
-    "bought_together": "bought together with {because}",
-    "factors": "fits the taste that the last products show",
-    "content": "similar to {because}",
-    "repeat": "looked at before",
-    "category_popular": "popular in {category}",
-    "trending": "more wanted than usual right now",
-    "popular": "popular with everybody",
-}
 
 
 def current_history(request: Request, state: UserState, now: int) -> History:
@@ -180,7 +167,7 @@ def trending(bundle: Bundle, n: int, category: int | None = None) -> tuple[Recom
     found = [("trending", int(item), float(bundle.trending.scores[item])) for item in rising]
     found += [("popular", int(item), 0.0) for item in after]
     return tuple(
-        Recommendation(item, score, position, source, _REASONS[source])
+        Recommendation(item, score, position, source, REASONS[source])
         for position, (source, item, score) in enumerate(found)
     )
 
@@ -218,36 +205,3 @@ def _free(ranked: Int32s, category: int | None, taken: Int32s, bundle: Bundle) -
 
 def _most_popular(category: int | None, taken: Int32s, bundle: Bundle) -> Int32s:
     return _free(bundle.popular.ranked, category, taken, bundle)[:_REST]
-
-
-def explained(
-    items: Int32s, scores: Floats, shares: Floats, past: History, bundle: Bundle
-) -> tuple[Recommendation, ...]:
-    """Recommendations in this order; each names the source that speaks for it most.
-
-    Parameters
-    ----------
-    shares
-        ``float32[n, sources]``: each source's score over that source's best.
-    """
-    strengths = shares * _WEIGHTS
-    strongest_source = strengths.argmax(axis=1).tolist()
-    said = []
-    for position, item in enumerate(items.tolist()):
-        source = strongest_source[position]
-        name = _NAMES[source] if strengths[position, source] > 0 else "popular"
-        reason = _REASONS[name]
-        if "{because}" in reason:
-            reason = reason.format(because=_because(item, name, past, bundle))
-        elif "{category}" in reason:
-            reason = reason.format(category=bundle.items.category_name(item) or "its category")
-        said.append(Recommendation(item, float(scores[position]), position, name, reason))
-    return tuple(said)
-
-
-def _because(item: int, source: str, past: History, bundle: Bundle) -> str:
-    """Id of the product of the history that led to ``item``."""
-    retriever = bundle.sources.retrievers[source]
-    assert isinstance(retriever, Neighbours), "only what links two products has a product as its reason"
-    place = strongest(past.items, past.weights, retriever.indptr, retriever.indices, retriever.weights, item)
-    return bundle.items.ids[int(past.items[place])]

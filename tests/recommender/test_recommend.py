@@ -181,6 +181,15 @@ def test_without_a_ranker_a_stranger_sees_what_is_popular_first() -> None:
     assert set(best) & set(plain.popular.ranked[:3].tolist())
 
 
+@pytest.mark.parametrize("session", [(), (7,), (3, 11)])
+def test_variety_is_looked_for_beyond_the_candidates(session: tuple[int, ...]) -> None:
+    narrow, shop = Policy(max_per_category=0.2, candidates=5), bundle(SHOP)
+    asked = Request(n=5, session_items=session)
+    shown = [one.item for one in recommend(asked, empty_state(), shop, narrow, NOW).recommendations]
+    known = [int(code) for code in shop.items.category[shown] if code >= 0]
+    assert len(set(known)) == len(known)
+
+
 def test_what_the_request_reports_counts_as_seen_just_now() -> None:
     person = state(30, [3, 4], [0, 0], [])
     told = current_history(Request(session_items=(9, -1, 8)), person, NOW)

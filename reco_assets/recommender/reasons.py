@@ -1,0 +1,60 @@
+"""Why a product is in an answer: the source that speaks for it most, in words."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from reco_assets.candidates.covisitation import Neighbours
+from reco_assets.candidates.kernels import strongest
+from reco_assets.candidates.retriever import History
+from reco_assets.candidates.sources import BLEND, SOURCES
+from reco_assets.recommender.bundle import Bundle
+from reco_assets.recommender.types import Floats, Int32s, Recommendation
+
+_NAMES: Final = tuple(SOURCES)
+_WEIGHTS: Final = np.array(BLEND, np.float32)
+REASONS: Final = {
+    "also_viewed": "people who looked at {because} went on to it",
+    "bought_together": "bought together with {because}",
+    "factors": "fits the taste that the last products show",
+    "content": "similar to {because}",
+    "repeat": "looked at before",
+    "category_popular": "popular in {category}",
+    "trending": "more wanted than usual right now",
+    "popular": "popular with everybody",
+}
+
+
+def explained(
+    items: Int32s, scores: Floats, shares: Floats, past: History, bundle: Bundle
+) -> tuple[Recommendation, ...]:
+    """Recommendations in this order; each names the source that speaks for it most.
+
+    Parameters
+    ----------
+    shares
+        ``float32[n, sources]``: each source's score over that source's best.
+    """
+    strengths = shares * _WEIGHTS
+    strongest_source = strengths.argmax(axis=1).tolist()
+    said = []
+    for position, item in enumerate(items.tolist()):
+        source = strongest_source[position]
+        name = _NAMES[source] if strengths[position, source] > 0 else "popular"
+        reason = REASONS[name]
+        if "{because}" in reason:
+            reason = reason.format(because=_because(item, name, past, bundle))
+        elif "{category}" in reason:
+            reason = reason.format(category=bundle.items.category_name(item) or "its category")
+        said.append(Recommendation(item, float(scores[position]), position, name, reason))
+    return tuple(said)
+
+
+def _because(item: int, source: str, past: History, bundle: Bundle) -> str:
+    """Id of the product of the history that led to ``item``."""
+    retriever = bundle.sources.retrievers[source]
+    assert isinstance(retriever, Neighbours), "only what links two products has a product as its reason"
+    place = strongest(past.items, past.weights, retriever.indptr, retriever.indices, retriever.weights, item)
+    return bundle.items.ids[int(past.items[place])]

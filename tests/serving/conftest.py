@@ -1,0 +1,127 @@
+"""The real service as a process of its own, over a real Redis and a real registry."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from reco_assets.platform.redis import open_redis, stop_redis
+from reco_assets.platform.registry import Registry
+from reco_assets.platform.settings import Settings
+from tests.online.conftest import free_port
+from tests.serving.bundles import bundle
+
+_PATIENCE_SECONDS = 120.0
+
+
+@dataclass
+class Running:
+    """A running service.
+
+    ``at_first`` holds what it answered before there was a bundle, by endpoint.
+    """
+
+    settings: Settings
+    folder: Path
+    process: subprocess.Popen[bytes]
+    client: httpx.Client
+    at_first: dict[str, httpx.Response] = field(default_factory=dict)
+
+    def ask(self, endpoint: str, body: Mapping[str, object] | bytes) -> httpx.Response:
+        """Post a body, as JSON unless it is bytes."""
+        if isinstance(body, bytes):
+            return self.client.post(f"/{endpoint}", content=body)
+        return self.client.post(f"/{endpoint}", json=dict(body))
+
+    def recommend(self, **body: object) -> dict[str, object]:
+        """The answer of /recommend, which must be 200."""
+        response = self.ask("recommend", body)
+        assert response.status_code == 200, response.text
+        return dict(response.json())
+
+    def products(self, **body: object) -> list[str]:
+        """Product ids that /recommend answers."""
+        shown = self.recommend(**body)["recommendations"]
+        assert isinstance(shown, list)
+        return [one["product_id"] for one in shown]
+
+    def promote(self, version: str) -> None:
+        """Register a bundle of this name and make it the champion."""
+        registry = Registry(self.settings)
+        run = registry.client().create_run(registry.experiment("tests"))
+        made = bundle(version).save(self.folder / version)
+        registry.promote(registry.register_bundle(made, run.info.run_id), at_ms=1)
+
+    def health(self) -> dict[str, object]:
+        """The answer of /health."""
+        return dict(self.client.get("/health").json())
+
+
+def until(true: Callable[[], bool], what: str) -> None:
+    """Wait until ``true``; fails with ``what`` was waited for."""
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while not true():
+        if time.monotonic() > end:
+            pytest.fail(f"waited in vain: {what}")
+        time.sleep(0.05)
+
+
+def _answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/livez").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The service with bundle ``one``; it was started before there was any."""
+    folder = tmp_path_factory.mktemp("service")
+    settings = Settings(home=folder / "home", redis_port=free_port(), service_port=free_port())
+    environment = os.environ | {
+        "RECO_HOME": str(settings.home),
+        "RECO_REDIS_PORT": str(settings.redis_port),
+        "RECO_SERVICE_PORT": str(settings.service_port),
+    }
+    log = folder / "service.log"
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            [sys.executable, "-m", "reco_serving"], env=environment, stdout=output, stderr=output
+        ) as process,
+        httpx.Client(base_url=f"http://127.0.0.1:{settings.service_port}", timeout=30.0) as client,
+    ):
+        running = Running(settings, folder, process, client)
+        try:
+            until(lambda: process.poll() is not None or _answers(client), "the service answers")
+            assert process.poll() is None, log.read_text()
+            running.at_first = {
+                "health": client.get("/health"),
+                "readyz": client.get("/readyz"),
+                "recommend": running.ask("recommend", {"user_id": "u1"}),
+            }
+            running.promote("one")
+            until(lambda: running.health()["status"] == "ok", "the first bundle serves")
+            yield running
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=60)
+            stop_redis(settings)
+
+
+@pytest.fixture
+def fresh(service: Running) -> Running:
+    """The service with an empty Redis."""
+    with open_redis(service.settings) as client:
+        client.flushall()
+    until(lambda: service.health()["status"] == "ok", "Redis answers the service")
+    return service

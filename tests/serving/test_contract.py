@@ -1,0 +1,173 @@
+"""What a client may rely on: fields, types, limits, refusals."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.serving.bundles import CATEGORIES, PRODUCTS
+from tests.serving.conftest import Running
+
+
+def test_without_a_bundle_it_runs_and_says_what_is_missing(service: Running) -> None:
+    recommend, health = service.at_first["recommend"], service.at_first["health"].json()
+    assert recommend.status_code == 503
+    assert "reco materialize" in recommend.json()["error"]["reason"]
+    assert service.at_first["health"].status_code == 200
+    assert (health["status"], health["bundle"], health["redis"]) == ("waiting", {}, "ok")
+    assert "none has been promoted yet" in health["missing"][0]
+    assert service.at_first["readyz"].status_code == 503
+
+
+def test_health_names_the_bundle_and_since_when(service: Running) -> None:
+    health = service.health()
+    assert health["status"] == "ok"
+    assert health["missing"] == []
+    served = health["bundle"]
+    assert isinstance(served, dict)
+    assert served["products"] == PRODUCTS
+    assert str(health["since"]) < str(served["loaded_at"])
+    assert service.client.get("/readyz").status_code == 200
+
+
+def test_an_answer_has_every_field(service: Running) -> None:
+    answer = service.recommend(user_id="u1", session_id="s1", context={"page": "home", "device": "mobile"})
+    assert set(answer) == {
+        "user_id", "recommendations", "model_version", "latency_ms", "recommendation_id", "variant",
+        "degraded", "rung",
+    }  # fmt: skip
+    assert answer["degraded"] is False
+    shown = answer["recommendations"]
+    assert isinstance(shown, list)
+    assert [one["position"] for one in shown] == list(range(10))
+    assert set(shown[0]) == {
+        "product_id", "score", "position", "source", "reason", "title", "category", "price",
+    }  # fmt: skip
+    assert shown[0]["category"] in CATEGORIES
+    assert len({one["product_id"] for one in shown}) == 10
+
+
+@pytest.mark.parametrize("user_id", ["u1", "1", 1, 2**40, -5, "ü", "a b"])
+def test_ids_come_back_in_the_type_in_which_they_came(service: Running, user_id: str | int) -> None:
+    echoed = service.recommend(user_id=user_id)["user_id"]
+    assert echoed == user_id
+    assert type(echoed) is type(user_id)
+
+
+@pytest.mark.parametrize(("asked", "given"), [(1, 1), (10, 10), (59, 59), (60, 60), (100, PRODUCTS)])
+def test_always_as_many_as_asked_while_there_are_any(service: Running, asked: int, given: int) -> None:
+    products = service.products(user_id="nobody", num_recommendations=asked)
+    assert len(products) == given
+    assert len(set(products)) == given
+
+
+def test_what_is_excluded_is_not_shown(service: Running) -> None:
+    first = service.products(user_id="nobody")
+    assert set(service.products(user_id="nobody", exclude=first)) & set(first) == set()
+
+
+def test_a_category_limits_the_answer(service: Running) -> None:
+    answer = service.recommend(user_id="nobody", category="tools", num_recommendations=30)
+    shown = answer["recommendations"]
+    assert isinstance(shown, list)
+    assert {one["category"] for one in shown} == {"tools"}
+    assert len(shown) == 20
+
+
+def test_products_in_front_of_a_visitor_matter(service: Running) -> None:
+    nobody = service.products(user_id="nobody")
+    looking = service.recommend(user_id="nobody", context={"products": ["p1", "p4"], "cart": ["p7"]})
+    shown = looking["recommendations"]
+    assert isinstance(shown, list)
+    assert [one["product_id"] for one in shown] != nobody
+    assert {one["source"] for one in shown} & {"also_viewed", "content", "bought_together"}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b"", "body"),
+        (b"{", "body"),
+        (b"\xff\xfe", "body"),
+        (b"[]", "body"),
+        (b"[" * 100_000, "body"),
+        (b'"u1"', "body"),
+        (b"{}", "user_id"),
+        (b'{"user_id": null}', "user_id"),
+        (b'{"user_id": true}', "user_id"),
+        (b'{"user_id": 1.5}', "user_id"),
+        (b'{"user_id": ""}', "user_id"),
+        (b'{"user_id": ["u"]}', "user_id"),
+        (b'{"user_id": "u", "num_recommendations": 0}', "num_recommendations"),
+        (b'{"user_id": "u", "num_recommendations": 101}', "num_recommendations"),
+        (b'{"user_id": "u", "num_recommendations": "5"}', "num_recommendations"),
+        (b'{"user_id": "u", "session_id": {}}', "session_id"),
+        (b'{"user_id": "u", "context": "home"}', "context"),
+        (b'{"user_id": "u", "context": {"hour": 24}}', "context.hour"),
+        (b'{"user_id": "u", "context": {"weekday": -1}}', "context.weekday"),
+        (b'{"user_id": "u", "context": {"products": "p1"}}', "context.products"),
+        (b'{"user_id": "u", "exclude": [1.5]}', "exclude[...]"),
+        (b'{"user_id": "u", "category": "no such"}', "category"),
+    ],
+)
+def test_a_bad_request_is_refused_with_the_field_and_the_reason(
+    service: Running, body: bytes, field: str
+) -> None:
+    response = service.ask("recommend", body)
+    assert response.status_code == 400
+    error = response.json()["error"]
+    assert error["field"] == field
+    assert error["reason"]
+
+
+def test_a_body_that_is_too_long_is_refused(service: Running) -> None:
+    assert service.ask("recommend", b" " * 1_100_000).status_code == 413
+
+
+def test_unknown_fields_and_products_do_no_harm(service: Running) -> None:
+    answer = service.recommend(user_id="u", later="x", context={"theme": "dark", "products": ["gone", 17]})
+    assert answer["degraded"] is False
+
+
+def test_similar_products_leave_out_the_product_itself(service: Running) -> None:
+    answer = service.ask("similar", {"product_id": "p1", "num_recommendations": 5}).json()
+    ids = [one["product_id"] for one in answer["recommendations"]]
+    assert len(ids) == 5
+    assert "p1" not in ids
+
+
+@pytest.mark.parametrize("product_id", ["gone", 17, "P1"])
+def test_an_unknown_product_is_404_and_named(service: Running, product_id: str | int) -> None:
+    response = service.ask("similar", {"product_id": product_id})
+    assert response.status_code == 404
+    assert response.json()["error"] == {
+        "field": "product_id", "reason": f"there is no product {str(product_id)!r}",
+    }  # fmt: skip
+
+
+def test_trending_products_can_be_of_one_category(service: Running) -> None:
+    everywhere = service.ask("trending", {"num_recommendations": 100}).json()["recommendations"]
+    assert len(everywhere) == PRODUCTS
+    tools = service.ask("trending", {"category": "tools"}).json()["recommendations"]
+    assert {one["category"] for one in tools} == {"tools"}
+    assert service.ask("trending", b"").status_code == 200
+    assert service.ask("trending", {"category": "no such"}).json()["error"]["field"] == "category"
+
+
+def test_the_endpoints_are_documented(service: Running) -> None:
+    document = service.client.get("/docs.json").json()
+    assert document["openapi"].startswith("3.")
+    assert set(document["paths"]) == {"/recommend", "/similar", "/trending", "/health", "/metrics"}
+    schemas = document["components"]["schemas"]
+    assert schemas["RecommendRequest"]["required"] == ["user_id"]
+    assert "docs.json" in service.client.get("/").text
+
+
+def test_metrics_count_latency_rungs_and_the_bundle(service: Running) -> None:
+    service.recommend(user_id="u")
+    text = service.client.get("/metrics").text
+    for line in (
+        'reco_latency_seconds_count{endpoint="recommend"}',
+        'reco_rung_total{rung="no_ranker"}',
+        "reco_bundle_info{",
+    ):
+        assert line in text

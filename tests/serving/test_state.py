@@ -1,0 +1,98 @@
+"""What the service knows of people and products, and how fresh it is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import numpy as np
+
+from reco_assets.catalogue.items import product_keys
+from reco_assets.online import keys
+from reco_assets.online.codec import encode_session
+from reco_assets.online.materialise import write_products, write_users
+from reco_assets.platform.redis import open_redis
+from reco_assets.recommender.recommend import recommend
+from reco_serving.answers import resolved
+from reco_serving.contract import RecommendRequest, read
+from reco_serving.decisions import Decided
+from reco_serving.state import Packed, unpack
+from tests.online.test_materialise import START, bought, products, recents, users
+from tests.serving.bundles import bundle
+from tests.serving.conftest import Running, until
+
+
+def test_what_a_user_bought_is_not_shown_again(fresh: Running) -> None:
+    first = fresh.products(user_id="ann", num_recommendations=5)
+    with open_redis(fresh.settings) as client:
+        write_users(client, users(ann=1.0), recents(), bought(ann=first), ttl_days=30)
+    assert set(fresh.products(user_id="ann", num_recommendations=5)) & set(first) == set()
+    assert fresh.products(user_id="bob", num_recommendations=5) == first
+
+
+def test_recent_events_of_the_user_and_of_the_session_count(fresh: Running) -> None:
+    nobody = fresh.products(user_id="ann", session_id="s1")
+    with open_redis(fresh.settings) as client:
+        write_users(client, users(ann=1.0), recents(("ann", "p1", "click", 0)), bought(), ttl_days=30)
+    known = fresh.products(user_id="ann", session_id="s1")
+    assert known != nobody
+    event = np.array([int((START + timedelta(hours=1)).timestamp() * 1e6)], np.int64)
+    with open_redis(fresh.settings) as client:
+        client.set(keys.session("s1"), encode_session(product_keys(["p33"]), np.zeros(1, np.int8), event))
+    assert fresh.products(user_id="ann", session_id="s1") != known
+    assert fresh.products(user_id="ann") == known
+
+
+def test_an_integer_id_and_its_text_are_the_same_person(fresh: Running) -> None:
+    with open_redis(fresh.settings) as client:
+        write_users(client, users(**{"17": 1.0}), recents(("17", "p1", "click", 0)), bought(), ttl_days=30)
+    assert fresh.products(user_id=17) == fresh.products(user_id="17") != fresh.products(user_id=18)
+
+
+def test_a_value_of_another_layout_degrades_the_answer_and_says_so(fresh: Running) -> None:
+    with open_redis(fresh.settings) as client:
+        client.set(keys.user("ann"), b"\x63 from another time")
+    answer = fresh.recommend(user_id="ann")
+    assert (answer["degraded"], answer["rung"]) == (True, "no_user_state")
+
+
+def test_a_product_that_sells_out_disappears_with_its_epoch(fresh: Running) -> None:
+    best = fresh.products(user_id="nobody")[0]
+    sold_out = products(best).with_columns(inventory_level=0.0)
+    with open_redis(fresh.settings) as client:
+        write_products(client, sold_out, epoch=41, ttl_days=7)
+    until(lambda: epoch(fresh) == 41, "the epoch is applied")
+    assert best not in fresh.products(user_id="nobody", num_recommendations=50)
+    with open_redis(fresh.settings) as client:
+        write_products(client, products(best), epoch=42, ttl_days=7)
+    until(lambda: epoch(fresh) == 42, "the next epoch is applied")
+    assert best in fresh.products(user_id="nobody", num_recommendations=60)
+
+
+def epoch(service: Running) -> object:
+    """The product epoch that the service says it is at."""
+    served = service.health()["bundle"]
+    assert isinstance(served, dict)
+    return served["product_epoch"]
+
+
+def test_a_decision_can_be_made_again_from_its_record(fresh: Running) -> None:
+    with open_redis(fresh.settings) as client:
+        write_users(
+            client, users(ann=1.0), recents(("ann", "p1", "click", 0)), bought(ann=["p4"]), ttl_days=30
+        )
+        answer = fresh.recommend(user_id="ann", context={"products": ["p2"]}, num_recommendations=7)
+        until(lambda: client.xlen(keys.DECISIONS) == 1, "the record is written")
+        [(_, entry)] = client.xrange(keys.DECISIONS)  # type: ignore[misc]
+    record = msgspec.msgpack.decode(entry[b"d"], type=Decided)
+    assert record.recommendation_id == answer["recommendation_id"]
+    used = bundle(record.bundle)
+    request = resolved(read(RecommendRequest, record.request), used, record.seed)
+    state, whole = unpack(Packed(record.user_state, record.session_state, record.reached), used.items)
+    assert whole
+    again = recommend(request, state, used, used.policy, record.now_us)
+    assert [used.items.ids[one.item] for one in again.recommendations] == record.products
+    assert [one.score for one in again.recommendations] == record.scores
+    shown = answer["recommendations"]
+    assert isinstance(shown, list)
+    assert [one["product_id"] for one in shown] == record.products
