@@ -31,7 +31,7 @@ from reco_assets.events.landing import import_landing
 from reco_assets.features import pipeline
 from reco_assets.interactions.pipeline import build_interactions
 from reco_assets.platform.engine import Engine, Written, open_engine
-from reco_assets.platform.lake import Lake
+from reco_assets.platform.lake import Lake, open_lake
 from reco_assets.platform.settings import Settings
 from reco_assets.simulator.parameters import Parameters
 from reco_assets.simulator.shop import simulate
@@ -96,7 +96,7 @@ def main() -> int:
 def run_ours(shop: Path, home: Path, first: date, last: date) -> dict[str, float]:
     """Every table of ``shop`` in a lake under ``home``: ``<stage>_seconds``, ``<stage>_rows``, memory."""
     settings = Settings(home=home)
-    lake = Lake(settings.lake_root)
+    lake = open_lake(settings)
     engine = open_engine(settings, lake)
     results: dict[str, float] = {}
     worked = time.process_time()

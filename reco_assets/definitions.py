@@ -9,7 +9,7 @@ from reco_assets.events import assets as events
 from reco_assets.features import assets as features
 from reco_assets.interactions import assets as interactions
 from reco_assets.online import assets as online
-from reco_assets.platform.resources import MlflowRuns, Platform
+from reco_assets.platform.resources import Buckets, MlflowRuns, Platform
 from reco_assets.ranking import assets as ranking
 from reco_assets.ranking import release
 
@@ -34,6 +34,6 @@ defs = dg.Definitions(
     ),
     jobs=[everything],
     schedules=[retrain],
-    resources={"platform": Platform(), "mlflow": MlflowRuns()},
+    resources={"platform": Platform(), "mlflow": MlflowRuns(), "s3": Buckets()},
     executor=dg.in_process_executor,
 )

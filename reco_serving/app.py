@@ -42,7 +42,7 @@ from reco_serving.current import Current, Loaded
 from reco_serving.decisions import Decided, DecisionLog
 from reco_serving.health import Health, health
 from reco_serving.metrics import Metrics
-from reco_serving.openapi import document
+from reco_serving.openapi import PAGE, document
 from reco_serving.state import StateReader, unpack
 
 #: A request body may not be longer than this.
@@ -128,6 +128,7 @@ class Service:
                 Route("/similar", Endpoint(self, "similar", answer_similar), methods=["POST"]),
                 Route("/trending", Endpoint(self, "trending", answer_trending), methods=["POST"]),
                 Route("/health", self._health, methods=["GET"]),
+                Route("/", self._page, methods=["GET"]),
                 Route("/docs.json", self._document, methods=["GET"]),
             ],
             lifespan=self._lifespan,
@@ -165,6 +166,9 @@ class Service:
         parts = self.parts
         reached = await parts.states.ping()
         return health(parts.current, parts.states.trouble if not reached else None, parts.started_at)
+
+    async def _page(self, request: HttpRequest) -> Response:
+        return Response(PAGE, media_type="text/html")
 
     async def _document(self, request: HttpRequest) -> Response:
         return Response(_encode(document()), media_type="application/json")

@@ -16,6 +16,24 @@ from reco_serving.contract import (
 )
 from reco_serving.health import Health
 
+#: The page on /: BentoML's own Swagger UI without the tracker that its page loads from elsewhere.
+PAGE: Final = """<!DOCTYPE html>
+<html lang="en">
+<head>
+  <meta charset="UTF-8">
+  <title>reco</title>
+  <link rel="stylesheet" href="./static_content/swagger-ui.css">
+  <link rel="stylesheet" href="./static_content/index.css">
+</head>
+<body>
+  <div id="swagger-ui"></div>
+  <script src="./static_content/swagger-ui-bundle.js" charset="UTF-8"></script>
+  <script src="./static_content/swagger-ui-standalone-preset.js" charset="UTF-8"></script>
+  <script src="./static_content/swagger-initializer.js" charset="UTF-8"></script>
+</body>
+</html>
+"""
+
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
 _EXAMPLES: Final[dict[str, Json]] = {

@@ -125,12 +125,12 @@ def answer_table(answer: Answer, title: str) -> Table:
     if answer.get("degraded"):
         told.append(f"degraded: {answer['rung']}")
     table = Table(title=title, title_justify="left", caption=", ".join(told), caption_justify="left")
-    table.add_column("product", no_wrap=True)
-    table.add_column("title", no_wrap=True)
-    table.add_column("category", no_wrap=True)
-    table.add_column("price", justify="right")
-    table.add_column("score", justify="right")
-    table.add_column("source", no_wrap=True)
+    table.add_column("product", no_wrap=True, min_width=7)
+    table.add_column("title", no_wrap=True, max_width=26)
+    table.add_column("category", no_wrap=True, max_width=14)
+    table.add_column("price", justify="right", no_wrap=True, min_width=6)
+    table.add_column("score", justify="right", no_wrap=True, min_width=6)
+    table.add_column("source", no_wrap=True, min_width=8)
     for product in answer["recommendations"]:
         price = product["price"]
         table.add_row(
@@ -138,7 +138,7 @@ def answer_table(answer: Answer, title: str) -> Table:
             product["title"],
             (product["category"] or "").rsplit(LEVEL, 1)[-1],
             "" if price is None else f"{price:,.2f}",
-            f"{product['score']:.4f}",
+            f"{product['score']:.3f}",
             product["source"],
         )
     return table

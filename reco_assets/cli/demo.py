@@ -22,7 +22,7 @@ from reco_assets.cli.graph import run_graph
 from reco_assets.cli.stack import processes
 from reco_assets.errors import MissingBundle
 from reco_assets.platform.artifacts import Artifacts
-from reco_assets.platform.lake import Lake
+from reco_assets.platform.lake import open_lake
 from reco_assets.platform.redis import open_redis, redis_runs, stop_redis
 from reco_assets.platform.registry import CHAMPION, Registry
 from reco_assets.platform.settings import Settings
@@ -125,7 +125,7 @@ def _wait_for_bundle(settings: Settings) -> Answer:
 
 def _questions(settings: Settings) -> list[tuple[str, dict[str, Any]]]:
     """A known user, an unknown user, and a session of a few products."""
-    interactions = Lake(settings.lake_root).scan("silver/interactions")
+    interactions = open_lake(settings).scan("silver/interactions")
     recent = (
         interactions.filter(pl.col("event_type") == "purchase")
         .sort("timestamp", "event_id")

@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -19,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from reco_assets.errors import BadInput, MissingTable, RecoError
-from reco_assets.platform.lake import PARTITIONS, Lake
+from reco_assets.platform.lake import PARTITIONS, Lake, open_lake
 from reco_assets.platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def lake_tables(lake: Lake) -> tuple[TableVersion, ...]:
 def run_graph(
     settings: Settings, first: date | None, last: date | None, select: str, console: Console
 ) -> GraphRun:
-    """Import what has landed, then materialize ``select`` over the days ``first``..``last``.
+    """Bring what RECO_LANDING_S3 names, import what has landed, then materialize ``select`` over the days ``first``..``last``.
 
     Raises
     ------
@@ -99,11 +100,16 @@ def run_graph(
         A step failed; the message names it and its reason.
     """
     from reco_assets.events.landing import import_landing
+    from reco_assets.events.s3 import bring_landing, s3_client
 
     _open_dagster_home()
-    lake = Lake(settings.lake_root)
+    lake = open_lake(settings)
+    bring_landing(settings, lambda: s3_client(settings))
     import_landing(lake, settings.landing_folder, datetime.now(UTC))
     days = _event_days(lake)
+    if lake.remote and settings.first_day is None:
+        # the definitions do not ask an object store while they load
+        os.environ["RECO_FIRST_DAY"] = days[0].isoformat()
     low, high = first or days[0], last or days[1]
     if low > high:
         raise BadInput(f"--from {low} is after --to {high}", hint="give the earlier day first")
@@ -139,6 +145,7 @@ def _execute(first: date, last: date, select: str, console: Console) -> tuple[st
     # the partitions begin at the lake's first day, so the definitions are loaded once it has one
     import dagster as dg
 
+    warnings.filterwarnings("ignore", category=dg.BetaWarning)
     from reco_assets.definitions import defs
 
     graph = defs.resolve_asset_graph()

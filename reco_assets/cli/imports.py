@@ -29,7 +29,7 @@ from reco_assets.events.importer import import_files
 from reco_assets.events.landing import DESCRIBING, landing_files
 from reco_assets.events.report import ImportReport
 from reco_assets.events.report import Progress as Told
-from reco_assets.platform.lake import Lake
+from reco_assets.platform.lake import Lake, open_lake
 from reco_assets.platform.settings import Settings
 
 import_app = typer.Typer(
@@ -177,7 +177,7 @@ def _import(paths: Sequence[Path], reads: Adapter, home: Path | None, as_json: b
 
 def _lake(home: Path | None) -> Lake:
     settings = Settings() if home is None else Settings(home=home)
-    return Lake(settings.lake_root)
+    return open_lake(settings)
 
 
 def _expanded(paths: Sequence[Path]) -> list[Path]:

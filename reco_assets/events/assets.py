@@ -7,11 +7,12 @@ import polars as pl
 
 from reco_assets.events.contract import FIELDS, QUARANTINE_SCHEMA, RAW_SCHEMA
 from reco_assets.events.landing import import_landing
+from reco_assets.events.s3 import bring_landing
 from reco_assets.monitoring.checks import results, specs
 from reco_assets.monitoring.findings import Finding, has_rows, no_nulls
 from reco_assets.monitoring.metadata import table_metadata
 from reco_assets.monitoring.plots import daily_bars
-from reco_assets.platform.resources import Platform
+from reco_assets.platform.resources import Buckets, Platform
 
 #: A larger share of bad rows than this in one import deserves a look.
 _BAD_SHARE = 0.05
@@ -40,10 +41,13 @@ _BAD_SHARE = 0.05
         *specs("raw_quarantine", advisory=["bad_share"]),
     ],
 )
-def deliveries(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[dg.MaterializeResult]:
-    """Import what has landed; what is imported already changes nothing."""
-    lake = platform.lake()
-    report = import_landing(lake, platform.settings().landing_folder, platform.now())
+def deliveries(
+    context: dg.AssetExecutionContext, platform: Platform, s3: Buckets
+) -> Iterator[dg.MaterializeResult]:
+    """Import what has landed, here or in the bucket; what is imported already changes nothing."""
+    lake, settings = platform.lake(), platform.settings()
+    brought = bring_landing(settings, s3.get_client)
+    report = import_landing(lake, settings.landing_folder, platform.now())
     lake.ensure("raw/events", RAW_SCHEMA)
     lake.ensure("raw/quarantine", QUARANTINE_SCHEMA)
     events = lake.scan("raw/events")
@@ -51,6 +55,7 @@ def deliveries(context: dg.AssetExecutionContext, platform: Platform) -> Iterato
     rows = int(counts["len"].sum())
     required = [field.name for field in FIELDS if field.required]
     imported = {
+        "files from S3": len(brought),
         "imported rows": report.rows,
         "imported accepted": report.accepted,
         "imported duplicates": report.duplicates,

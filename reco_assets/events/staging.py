@@ -126,7 +126,7 @@ class StagedAppend:
             compression_level=1,
             row_group_size=_GROUP_ROWS,
             storage_options=options or None,
-            mkdir=not options,
+            mkdir=not self._lake.remote,
         )
         (info,) = DeltaStorageHandler(self._lake.uri(self.table), options or None).get_file_info([path])
         self._actions.append(

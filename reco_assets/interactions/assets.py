@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from reco_assets.catalogue.items import ItemTable
+from reco_assets.events.contract import FIELDS
 from reco_assets.interactions.history import ShopHistory, load_history
 from reco_assets.interactions.log import InteractionLog
 from reco_assets.interactions.pipeline import build_interactions

@@ -74,7 +74,7 @@ class DuckDBEngine(Engine):
         where = f" WHERE {days}" if days else ""
         if not files:
             self._connection.register(view, schema.empty_table())
-        elif "://" in self.lake.root:
+        elif self.lake.remote:
             # DuckDB would need an extension to read an object store; deltalake brings its own client.
             dataset = delta.to_pyarrow_dataset(file_pruning_predicate=days)
             self._connection.register(f"{view}_files", dataset)

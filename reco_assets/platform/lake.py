@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import polars as pl
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
-from reco_assets.errors import MissingTable
+from reco_assets.errors import MissingDependency, MissingTable
+from reco_assets.platform.settings import Settings
 
 #: Partition column of each table; a table that is not named here has none.
 PARTITIONS: Mapping[str, str] = {
@@ -30,6 +31,9 @@ PARTITIONS: Mapping[str, str] = {
     "gold/product_features": "as_of",
     "gold/training_examples": "event_date",
 }
+
+#: What a store other than AWS is told where no region is set; most do not look at it.
+_REGION: Final = "us-east-1"
 
 Arrow: TypeAlias = pa.Table | pa.RecordBatchReader
 
@@ -54,13 +58,26 @@ class Lake:
     root: str
     storage_options: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def remote(self) -> bool:
+        """Whether the tables are in an object store, not in a folder."""
+        return "://" in self.root
+
     def uri(self, name: str) -> str:
         """Address of table ``name``."""
         return f"{self.root.rstrip('/')}/{name}"
 
     def exists(self, name: str) -> bool:
         """Whether table ``name`` has ever been written."""
-        return DeltaTable.is_deltatable(self.uri(name), storage_options=dict(self.storage_options))
+        try:
+            return DeltaTable.is_deltatable(self.uri(name), storage_options=dict(self.storage_options))
+        except OSError as error:
+            if not self.remote:
+                raise
+            raise MissingDependency(
+                f"looking for {self.uri(name)}: {error}",
+                hint="check RECO_LAKE_URI, RECO_S3_ENDPOINT and the AWS_* credentials",
+            ) from error
 
     def open(self, name: str, version: int | None = None) -> DeltaTable:
         """Table ``name`` at ``version`` (the newest by default); raises MissingTable."""
@@ -176,3 +193,17 @@ class Lake:
         version = self.version(name)
         assert version is not None
         return version
+
+
+def open_lake(settings: Settings) -> Lake:
+    """The lake that ``settings`` name: a folder, or a prefix of a bucket, which is not asked yet."""
+    root, endpoint = settings.lake_root, settings.s3_endpoint
+    if not root.startswith("s3://"):
+        return Lake(root)
+    options = {}
+    if settings.s3_region or endpoint:
+        options["AWS_REGION"] = settings.s3_region or _REGION
+    if endpoint:
+        options["AWS_ENDPOINT_URL"] = endpoint
+        options["AWS_ALLOW_HTTP"] = str(endpoint.startswith("http://")).lower()
+    return Lake(root, options)

@@ -4,14 +4,16 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import dagster as dg
-from dagster_pyspark import PySparkResource
+from dagster_aws.s3 import S3Resource
+from dagster_pyspark import LazyPySparkResource
 
 from reco_assets.errors import MissingTable
 from reco_assets.platform.artifacts import Artifacts
 from reco_assets.platform.engine import Engine, open_engine
-from reco_assets.platform.lake import Lake
+from reco_assets.platform.lake import Lake, open_lake
 from reco_assets.platform.registry import Registry
 from reco_assets.platform.settings import Settings
 
@@ -28,8 +30,7 @@ class Platform(dg.ConfigurableResource):
 
     def lake(self) -> Lake:
         """The lake."""
-        settings = self.settings()
-        return Lake(settings.lake_root)
+        return open_lake(self.settings())
 
     def artifacts(self) -> Artifacts:
         """Arrays that one asset hands to the next."""
@@ -45,9 +46,10 @@ class Platform(dg.ConfigurableResource):
         settings = self.settings()
         spark = None
         if settings.engine == "spark":
-            from reco_assets.platform.spark_engine import spark_config
+            from reco_assets.platform.spark_engine import spark_config, started
 
-            spark = PySparkResource(spark_config=spark_config(settings)).spark_session
+            lazy = LazyPySparkResource(spark_config=spark_config(settings))
+            spark = started(lambda: lazy.spark_session)
         engine = open_engine(settings, self.lake(), spark)
         try:
             yield engine
@@ -57,6 +59,19 @@ class Platform(dg.ConfigurableResource):
     def now(self) -> datetime:
         """The clock, UTC; pure modules get it as an argument."""
         return datetime.now(UTC)
+
+
+class Buckets(S3Resource):
+    """dagster-aws' S3, at the endpoint and in the region of the settings where it is given none itself."""
+
+    def get_client(self) -> Any:
+        """A boto3 client; the environment is read now, the store is not asked."""
+        settings = Settings()
+        told = {
+            "region_name": self.region_name or settings.s3_region,
+            "endpoint_url": self.endpoint_url or settings.s3_endpoint,
+        }
+        return S3Resource.get_client(self.model_copy(update=told))
 
 
 class MlflowRuns(dg.ConfigurableResource):
@@ -81,10 +96,11 @@ def first_day(settings: Settings) -> date:
     if settings.first_day is not None:
         return settings.first_day
     fallback = datetime.now(UTC).date() - timedelta(days=30)
-    if "://" in settings.lake_root:
+    lake = open_lake(settings)
+    if lake.remote:
         return fallback
     try:
-        span = Lake(settings.lake_root).span("raw/events")
+        span = lake.span("raw/events")
     except MissingTable:
         return fallback
     return span[0] if span else fallback

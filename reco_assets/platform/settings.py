@@ -6,14 +6,16 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
     """Where things are and what they run on; the defaults are one laptop with nothing installed."""
 
-    model_config = SettingsConfigDict(env_prefix="RECO_", env_file=None, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="RECO_", env_file=None, frozen=True, extra="forbid", populate_by_name=True
+    )
 
     home: Path = Field(Path("data"), description="Folder for the lake, Redis, MLflow and bundles.")
     engine: Literal["duckdb", "spark"] = Field("duckdb", description="What runs the feature tables.")
@@ -22,6 +24,17 @@ class Settings(BaseSettings):
     lake_uri: str | None = Field(None, description="Root of the lake; default <home>/lake.")
     landing: Path | None = Field(
         None, description="Folder whose files raw_events imports; default <home>/landing."
+    )
+    landing_s3: str | None = Field(
+        None, description="s3://bucket/prefix whose files raw_events brings into the landing folder first."
+    )
+    s3_endpoint: str | None = Field(
+        None, description="Address of an S3 store other than AWS, of the lake and of RECO_LANDING_S3."
+    )
+    s3_region: str | None = Field(
+        None,
+        validation_alias=AliasChoices("RECO_S3_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"),
+        description="Region of the buckets; default AWS_REGION, then what the AWS profile says.",
     )
     first_day: date | None = Field(
         None, description="First daily partition; default: the first day that the lake holds."

@@ -54,12 +54,15 @@ class Running:
         assert isinstance(shown, list)
         return [one["product_id"] for one in shown]
 
-    def promote(self, version: str) -> None:
-        """Register a bundle of this name and make it the champion."""
+    def register(self, name: str) -> str:
+        """Register a bundle called ``name``; its version in the registry."""
         registry = Registry(self.settings)
         run = registry.client().create_run(registry.experiment("tests"))
-        made = bundle(version).save(self.folder / version)
-        registry.promote(registry.register_bundle(made, run.info.run_id), at_ms=1)
+        return registry.register_bundle(bundle(name).save(self.folder / name), run.info.run_id)
+
+    def promote(self, version: str) -> None:
+        """Make a version of the registry the champion."""
+        Registry(self.settings).promote(version, at_ms=1)
 
     def health(self) -> dict[str, object]:
         """The answer of /health."""
@@ -109,7 +112,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
                 "readyz": client.get("/readyz"),
                 "recommend": running.ask("recommend", {"user_id": "u1"}),
             }
-            running.promote("one")
+            running.promote(running.register("one"))
             until(lambda: running.health()["status"] == "ok", "the first bundle serves")
             yield running
         finally:

@@ -105,7 +105,7 @@ def test_products_in_front_of_a_visitor_matter(service: Running) -> None:
         (b'{"user_id": "u", "context": {"hour": 24}}', "context.hour"),
         (b'{"user_id": "u", "context": {"weekday": -1}}', "context.weekday"),
         (b'{"user_id": "u", "context": {"products": "p1"}}', "context.products"),
-        (b'{"user_id": "u", "exclude": [1.5]}', "exclude[...]"),
+        (b'{"user_id": "u", "exclude": ["p1", 1.5]}', "exclude[1]"),
         (b'{"user_id": "u", "category": "no such"}', "category"),
     ],
 )
@@ -159,7 +159,10 @@ def test_the_endpoints_are_documented(service: Running) -> None:
     assert set(document["paths"]) == {"/recommend", "/similar", "/trending", "/health", "/metrics"}
     schemas = document["components"]["schemas"]
     assert schemas["RecommendRequest"]["required"] == ["user_id"]
-    assert "docs.json" in service.client.get("/").text
+    page = service.client.get("/").text
+    assert "swagger-initializer.js" in page
+    assert "googletagmanager" not in page
+    assert "docs.json" in service.client.get("/static_content/swagger-initializer.js").text
 
 
 def test_metrics_count_latency_rungs_and_the_bundle(service: Running) -> None:

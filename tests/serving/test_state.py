@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import cast
 
 import msgspec
 import numpy as np
+import redis
 
 from reco_assets.catalogue.items import product_keys
 from reco_assets.online import keys
@@ -76,16 +78,21 @@ def epoch(service: Running) -> object:
     return served["product_epoch"]
 
 
+def records(client: redis.Redis) -> dict[object, Decided]:
+    """The decision records in the stream, by recommendation."""
+    entries = cast("list[tuple[bytes, dict[bytes, bytes]]]", client.xrange(keys.DECISIONS))
+    decoded = [msgspec.msgpack.decode(entry[b"d"], type=Decided) for _, entry in entries]
+    return {one.recommendation_id: one for one in decoded}
+
+
 def test_a_decision_can_be_made_again_from_its_record(fresh: Running) -> None:
     with open_redis(fresh.settings) as client:
         write_users(
             client, users(ann=1.0), recents(("ann", "p1", "click", 0)), bought(ann=["p4"]), ttl_days=30
         )
         answer = fresh.recommend(user_id="ann", context={"products": ["p2"]}, num_recommendations=7)
-        until(lambda: client.xlen(keys.DECISIONS) == 1, "the record is written")
-        [(_, entry)] = client.xrange(keys.DECISIONS)  # type: ignore[misc]
-    record = msgspec.msgpack.decode(entry[b"d"], type=Decided)
-    assert record.recommendation_id == answer["recommendation_id"]
+        until(lambda: answer["recommendation_id"] in records(client), "the record is written")
+        record = records(client)[answer["recommendation_id"]]
     used = bundle(record.bundle)
     request = resolved(read(RecommendRequest, record.request), used, record.seed)
     state, whole = unpack(Packed(record.user_state, record.session_state, record.reached), used.items)
