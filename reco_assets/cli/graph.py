@@ -90,7 +90,7 @@ def lake_tables(lake: Lake) -> tuple[TableVersion, ...]:
 def run_graph(
     settings: Settings, first: date | None, last: date | None, select: str, console: Console
 ) -> GraphRun:
-    """Bring what RECO_LANDING_S3 names, import what has landed, then materialize ``select`` over the days ``first``..``last``.
+    """Import what has landed, here or in the bucket, then materialize ``select`` over the days.
 
     Raises
     ------

@@ -67,9 +67,10 @@ def _command(path: str, command: Any) -> Iterator[str]:  # noqa: ANN401 - privat
         return
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     options = [p for p in command.params if p.param_type_name == "option" and p.name != "help"]
-    yield f"### `{' '.join([path, *(p.human_readable_name for p in arguments)])}`"
+    names = [str(p.metavar or p.name).upper() for p in arguments]
+    yield f"### `{' '.join([path, *names])}`"
     yield _first_paragraph(command.help or "")
-    rows = [(f"`{p.human_readable_name}`", "", _sentence(p)) for p in arguments]
+    rows = [(f"`{name}`", "", _sentence(p)) for name, p in zip(names, arguments, strict=True)]
     rows += [
         (", ".join(f"`{o}`" for o in [*p.opts, *p.secondary_opts]), _value(p.default), _sentence(p))
         for p in options

@@ -139,7 +139,9 @@ def _remembered(folder: Path) -> Brought:
     if not file.is_file():
         return {}
     try:
-        return {str(key): (str(etag), int(size)) for key, (etag, size) in json.loads(file.read_text()).items()}
+        return {
+            str(key): (str(etag), int(size)) for key, (etag, size) in json.loads(file.read_text()).items()
+        }
     except (ValueError, AttributeError, TypeError) as error:
         raise BadInput(
             f"reading {file}: {error}", hint="delete it: every object is then brought again"

@@ -95,7 +95,7 @@ PRODUCT_FEATURES: Final[tuple[Feature, ...]] = (
     _product("clicks", "events", "Times its page was opened in the horizon."),
     _product("purchases", "events", "Purchase events in the horizon."),
     _product("add_to_carts", "events", "Times it was put into a cart in the horizon."),
-    _product("price", "currency", "Price as of the moment; unknown where never seen.", nan, "silver/products"),
+    _product("price", "currency", "Price as of the moment; unknown if never seen.", nan, "silver/products"),
     _product("inventory_level", "units", "Stock as of the moment; unknown where never seen.", nan,
              "silver/products"),
 )  # fmt: skip
@@ -156,7 +156,7 @@ RANKING_FEATURES: Final[tuple[Feature, ...]] = (
     _computed("session", "session_carts", "events", "Products put into the cart in it.", _HISTORY),
     _computed("session", "session_price", "currency", "Mean price of the history.", _HISTORY),
     _computed("session", "hours_since_last", "hours", "Since the last event.", _HISTORY),
-    _computed("session", "session_span", "hours", "From the first event of the history to the last.", _HISTORY),
+    _computed("session", "session_span", "hours", "From its first event to its last.", _HISTORY),
     _computed("request", "purchase_tier", "0, 1, 2", "high above 0.1, medium above 0.05, else low.",
               "gold/user_features purchase_rate"),
     _computed("request", "hour", "0-23", "Hour of the day.", _CONTEXT),

@@ -129,7 +129,7 @@ def _write(
         chunk = range(start, min(start + CHUNK, len(names)))
         with client.pipeline(transaction=False) as together:
             for row in chunk:
-                together.execute_command("SETEX", names[row], seconds, values[row])
+                together.set(names[row], values[row], ex=seconds)
             together.execute()
         progress(len(chunk))
 

@@ -4,9 +4,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import dagster as dg
+from botocore.client import BaseClient
 from dagster_aws.s3 import S3Resource
 from dagster_pyspark import LazyPySparkResource
 
@@ -64,7 +64,7 @@ class Platform(dg.ConfigurableResource):
 class Buckets(S3Resource):
     """dagster-aws' S3, at the endpoint and in the region of the settings where it is given none itself."""
 
-    def get_client(self) -> Any:
+    def get_client(self) -> BaseClient:
         """A boto3 client; the environment is read now, the store is not asked."""
         settings = Settings()
         told = {

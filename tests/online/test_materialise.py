@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import numpy as np
 import polars as pl
@@ -62,6 +63,12 @@ def products(*ids: str, popularity: float = 1.0) -> pl.DataFrame:
     )
 
 
+def changes(store: redis.Redis) -> list[dict[bytes, bytes]]:
+    """What the stream of product changes holds."""
+    entries = cast("list[tuple[bytes, dict[bytes, bytes]]]", store.xrange(keys.PRODUCT_CHANGES))
+    return [entry for _, entry in entries]
+
+
 def test_everybody_in_any_table_gets_a_value() -> None:
     ids, values = user_values(users(ann=3.0), recents(("bob", "p1", "click", 0)), bought(cid=["p2", "p3"]))
     states = {user_id: decode_user(value, ITEMS) for user_id, value in zip(ids, values, strict=True)}
@@ -97,13 +104,12 @@ def test_values_live_for_their_days_and_are_replaced_in_place(store: redis.Redis
 
 def test_products_are_written_before_they_are_announced(store: redis.Redis) -> None:
     write_products(store, products("p1", "p2", popularity=7.0), epoch=12, ttl_days=7)
-    [(_, entry)] = store.xrange(keys.PRODUCT_CHANGES)
+    [entry] = changes(store)
     assert entry[b"epoch"] == b"12"
     np.testing.assert_array_equal(unpack_keys(entry[b"keys"]), product_keys(["p1", "p2"]))
     assert store.get(keys.PRODUCT_EPOCH) == b"12"
-    places, features = decode_products(
-        store.mget([keys.product("p1"), keys.product("p2"), keys.product("p3")])
-    )
+    names = [keys.product(product_id) for product_id in ("p1", "p2", "p3")]
+    places, features = decode_products(cast("list[bytes | None]", store.mget(names)))
     assert places.tolist() == [0, 1]
     assert features[:, 0].tolist() == [7.0, 7.0]
     assert 6 * 86_400 < store.ttl(keys.product("p1")) <= 7 * 86_400
@@ -111,7 +117,7 @@ def test_products_are_written_before_they_are_announced(store: redis.Redis) -> N
 
 def test_too_many_changes_are_announced_as_everything(store: redis.Redis) -> None:
     announce(store, np.arange(MOST_CHANGES + 1, dtype=np.uint64), epoch=3)
-    [(_, entry)] = store.xrange(keys.PRODUCT_CHANGES)
+    [entry] = changes(store)
     assert entry == {b"epoch": b"3", b"keys": b""}
 
 

@@ -17,8 +17,10 @@ import pytest
 from reco_assets.platform.redis import open_redis, stop_redis
 from reco_assets.platform.registry import Registry
 from reco_assets.platform.settings import Settings
-from tests.online.conftest import free_port
+from tests.online.conftest import free_port, redis_settings, store
 from tests.serving.bundles import bundle
+
+__all__ = ["Running", "redis_settings", "service", "store", "until"]
 
 _PATIENCE_SECONDS = 120.0
 

@@ -1,0 +1,75 @@
+"""Following the stream of product changes: all of it, whatever was missed."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import redis
+
+from reco_assets.online import keys
+from reco_assets.online.materialise import announce, write_products
+from reco_serving.products import ProductFeed
+from tests.online.test_materialise import products
+from tests.serving.bundles import bundle
+
+
+def write(store: redis.Redis, frame: pl.DataFrame, epoch: int) -> None:
+    write_products(store, frame, epoch=epoch, ttl_days=7)
+
+
+def popularity(feed: ProductFeed, product_id: str) -> float:
+    return float(feed.bundle.product_matrix[feed.bundle.items.row(product_id), 0])
+
+
+def test_without_online_products_the_matrix_stays_as_the_bundle_was_made(store: redis.Redis) -> None:
+    feed = ProductFeed(store, bundle("b"))
+    before = feed.bundle.product_matrix.copy()
+    assert feed.load() == 0
+    assert feed.follow() == 0
+    assert feed.epoch == -1
+    np.testing.assert_array_equal(feed.bundle.product_matrix, before)
+
+
+def test_all_is_read_once_and_then_only_what_changed(store: redis.Redis) -> None:
+    write(store, products("p1", "p2", popularity=5.0), epoch=1)
+    feed = ProductFeed(store, bundle("b"))
+    assert feed.load() == 2
+    assert (feed.epoch, popularity(feed, "p1")) == (1, 5.0)
+    assert feed.follow() == 0
+    write(store, products("p2", popularity=6.0), epoch=2)
+    write(store, products("p3", "unheard-of", popularity=7.0), epoch=3)
+    assert feed.follow() == 2
+    assert feed.epoch == 3
+    assert [popularity(feed, name) for name in ("p1", "p2", "p3")] == [5.0, 6.0, 7.0]
+    assert feed.follow() == 0
+
+
+def test_the_first_change_ever_is_not_missed(store: redis.Redis) -> None:
+    feed = ProductFeed(store, bundle("b"))
+    feed.load()
+    write(store, products("p4", popularity=8.0), epoch=9)
+    assert feed.follow() == 1
+    assert (feed.epoch, popularity(feed, "p4")) == (9, 8.0)
+
+
+def test_a_stream_that_was_cut_behind_the_reader_means_everything_again(store: redis.Redis) -> None:
+    write(store, products("p1", popularity=5.0), epoch=1)
+    feed = ProductFeed(store, bundle("b"))
+    feed.load()
+    write(store, products("p1", "p2", popularity=6.0), epoch=2)
+    write(store, products("p3", popularity=7.0), epoch=3)
+    store.xtrim(keys.PRODUCT_CHANGES, maxlen=1, approximate=False)
+    assert feed.follow() == 3
+    assert feed.epoch == 3
+    assert [popularity(feed, name) for name in ("p1", "p2", "p3")] == [6.0, 6.0, 7.0]
+
+
+def test_an_announcement_of_everything_is_followed(store: redis.Redis) -> None:
+    feed = ProductFeed(store, bundle("b"))
+    feed.load()
+    write(store, products("p1", "p2", popularity=6.0), epoch=2)
+    feed.follow()
+    announce(store, np.arange(60_000, dtype=np.uint64), epoch=4)
+    assert feed.follow() == 2
+    assert feed.epoch == 4
+    assert feed.follow() == 0
