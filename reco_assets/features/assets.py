@@ -121,7 +121,8 @@ user_features = _daily_table(
     {"total_events": (0, 1e9), "purchase_rate": (0, 1e6), "avg_price_point": (0, 1e9)},
 )  # fmt: skip
 product_features = _daily_table(
-    "product_features", pipeline.build_product_features, ["product_days", "products"], ["product_id", "as_of"],
+    "product_features", pipeline.build_product_features, ["product_days", "products"],
+    ["product_id", "as_of"],
     "30-day features of each product whose value changed at the end of the day.",
     PRODUCT_FEATURES,
     {"popularity_score": (0, 100), "avg_rating": (0, 5), "conversion_rate": (0, 1e6)},
