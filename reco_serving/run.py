@@ -30,6 +30,8 @@ def serve(settings: Settings) -> None:
             ) from error
     open_redis(settings).close()
     os.environ["RECO_HOME"] = str(settings.home.resolve())
+    # its metrics lie in files, which another service of this machine must not sweep away
+    os.environ.setdefault("BENTOML_HOME", str(settings.home.resolve() / "bentoml"))
     # read by BentoML and its workers when they start
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass, field, replace
 from typing import Final, Self, cast
 
 import numpy as np
 import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.errors import IncompatibleBundle
@@ -19,10 +20,11 @@ from reco_assets.platform.settings import Settings
 from reco_assets.recommender.state import empty_state
 from reco_assets.recommender.types import RECENT, UserState
 
-#: A state that comes later than this is worth less than an answer in time.
-DEADLINE_SECONDS: Final = 0.05
-#: After a failure Redis is left alone this long, so that not every request waits for the deadline.
-FUSE_SECONDS: Final = 1.0
+#: A state that comes later than this is worth less than an answer in time. A busy worker delays its
+#: own reading too, so this is far above what Redis takes.
+DEADLINE_SECONDS: Final = 0.25
+#: Pause between two looks at a Redis that failed. Nobody waits for it meanwhile.
+MEND_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -36,38 +38,37 @@ class Packed:
 
 @dataclass
 class StateReader:
-    """Reads packed values; never raises because Redis is slow or gone."""
+    """Reads packed values; never raises because Redis is slow or gone.
+
+    ``trouble`` says why Redis is left alone at the moment; None where it is asked.
+    """
 
     client: redis.asyncio.Redis
-    deadline_seconds: float = DEADLINE_SECONDS
     trouble: str | None = None
-    _closed_until: float = field(default=0.0, repr=False)
+    _mending: asyncio.Task[None] | None = field(default=None, repr=False)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
         """A reader of the Redis that ``settings`` mean; nothing is connected yet."""
         client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(
-            redis_url(settings), socket_connect_timeout=1.0, retry=None
+            redis_url(settings), socket_connect_timeout=1.0, retry=Retry(NoBackoff(), 0)
         )
         return cls(client)
 
     async def read(self, user_id: str, session_id: str | None) -> Packed:
         """The values of a user and a session, in one round trip."""
-        now = time.monotonic()
-        if now < self._closed_until:
+        if self.trouble is not None:
             return Packed(reached=False)
         wanted = (
             [keys.user(user_id)] if session_id is None else [keys.user(user_id), keys.session(session_id)]
         )
         try:
-            async with asyncio.timeout(self.deadline_seconds):
+            async with asyncio.timeout(DEADLINE_SECONDS):
                 values = cast("list[bytes | None]", await self.client.mget(wanted))
         except (redis.RedisError, OSError, TimeoutError) as error:
             # not lost: it is in every answer as its rung, in the counter and on /health
-            self.trouble = f"{type(error).__name__}: {error}" if str(error) else "it does not answer in time"
-            self._closed_until = now + FUSE_SECONDS
+            self._blow(error)
             return Packed(reached=False)
-        self.trouble = None
         return Packed(values[0], values[1] if session_id is not None else None)
 
     async def ping(self) -> bool:
@@ -76,7 +77,25 @@ class StateReader:
 
     async def close(self) -> None:
         """Give the connections back."""
+        if self._mending is not None:
+            self._mending.cancel()
         await self.client.aclose()
+
+    def _blow(self, error: Exception) -> None:
+        self.trouble = f"{type(error).__name__}: {error}" if str(error) else "it does not answer in time"
+        if self._mending is None or self._mending.done():
+            self._mending = asyncio.create_task(self._mend())
+
+    async def _mend(self) -> None:
+        """Look again and again, until Redis answers."""
+        while self.trouble is not None:
+            await asyncio.sleep(MEND_SECONDS)
+            try:
+                async with asyncio.timeout(1.0):
+                    await self.client.mget([keys.user("")])
+            except (redis.RedisError, OSError, TimeoutError):
+                continue  # what is wrong stands in ``trouble`` already
+            self.trouble = None
 
 
 def unpack(packed: Packed, items: ItemTable) -> tuple[UserState, bool]:

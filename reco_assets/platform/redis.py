@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Final
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from reco_assets.errors import MissingDependency
 from reco_assets.platform.settings import Settings
@@ -37,7 +39,7 @@ def connect(settings: Settings, *, timeout_seconds: float = 5.0) -> redis.Redis:
         socket_timeout=timeout_seconds,
         socket_connect_timeout=min(timeout_seconds, 2.0),
         health_check_interval=30,
-        retry=None,
+        retry=Retry(NoBackoff(), 0),
     )
 
 

@@ -8,6 +8,7 @@ from math import ceil
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from reco_assets.candidates.retriever import History, history
 from reco_assets.candidates.sources import Candidates
@@ -107,7 +108,7 @@ def recommend(request: Request, state: UserState, bundle: Bundle, policy: Policy
         scores = bundle.ranker.score(features_of(request, state, past, candidates, bundle, now))
     else:
         scores = blend(candidates.scores, bundle.manifest.blend)
-    order = np.lexsort((candidates.items, -scores))
+    order = np.lexsort((_lots(candidates.items, request.seed), -scores))
     items, scores, by_source = candidates.items[order], scores[order], candidates.scores[order]
     category = bundle.items.category
     cap = request.n if request.category is not None else max(1, ceil(policy.max_per_category * request.n))
@@ -127,6 +128,12 @@ def recommend(request: Request, state: UserState, bundle: Bundle, policy: Policy
         len(candidates.items),
         "full" if bundle.ranker is not None else "no_ranker",
     )
+
+
+def _lots(items: Int32s, seed: int) -> npt.NDArray[np.uint32]:
+    """Lots that items with equal scores draw: each item another one for each ``seed``."""
+    drawn: npt.NDArray[np.uint32] = (items.astype(np.uint32) ^ np.uint32(seed)) * np.uint32(2_654_435_761)
+    return drawn
 
 
 def blend(scores: Floats, weights: Sequence[float]) -> Floats:

@@ -229,3 +229,15 @@ def test_a_request_for_none_or_too_many_is_refused(n: int) -> None:
 def test_nobody_can_change_the_unknown_persons_state() -> None:
     with pytest.raises(ValueError, match="read-only"):
         empty_state().features[0] = 1.0
+
+
+def test_the_seed_decides_among_equals() -> None:
+    shop = bundle(Shape(products=30, categories=0, events=300, sold_out=0.0, with_ranker=False, seed=2))
+    equal = replace(shop, manifest=replace(shop.manifest, blend=(0.0,) * len(SOURCES)))
+
+    def shown(seed: int) -> list[int]:
+        answer = recommend(Request(seed=seed), empty_state(), equal, Policy(), NOW)
+        return [one.item for one in answer.recommendations]
+
+    assert shown(1) == shown(1)
+    assert len({tuple(shown(seed)) for seed in range(5)}) > 1
