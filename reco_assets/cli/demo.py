@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,7 @@ from reco_assets.simulator.parameters import Parameters
 from reco_assets.simulator.shop import simulate
 
 _SEED: Final = 7
+_WIDTH: Final = 110
 _WAIT_SECONDS: Final = 120.0
 
 
@@ -54,7 +56,8 @@ def demo(
     * `reco demo --users 500 --products 400 --days 14 --events 50000`
     """
     settings = Settings()
-    console = Console(stderr=as_json)
+    # a log file has no width of its own; eighty columns would cut the tables
+    console = Console(stderr=as_json, width=None if sys.stdout.isatty() else _WIDTH)
     shop = settings.landing_folder
     if not (shop / "manifest.json").exists():
         yesterday = datetime.now(UTC).date() - timedelta(days=1)

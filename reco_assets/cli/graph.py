@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import shutil
 import time
@@ -140,8 +139,6 @@ def _event_days(lake: Lake) -> tuple[date, date]:
 
 
 def _execute(first: date, last: date, select: str, console: Console) -> tuple[str, dict[str, float]]:
-    for chatty in ("mlflow", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.ERROR)
     # the partitions begin at the lake's first day, so the definitions are loaded once it has one
     import dagster as dg
 

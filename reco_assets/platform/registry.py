@@ -187,8 +187,9 @@ def _mlflow() -> ModuleType:
         warnings.simplefilter("ignore")
         import mlflow
         import mlflow.pyfunc
-    # it warns that an environment without pip cannot be described; ours is this project
-    logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
+    # it tells of every step it takes, and that an environment without pip cannot be described
+    for chatty in ("mlflow", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
     return mlflow
 
 

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from reco_assets.candidates.sources import BLEND as EVEN
 from reco_assets.candidates.sources import SOURCES
 from reco_assets.ranking.metrics import Scoreboard
 from reco_assets.ranking.replay import Moment
@@ -25,9 +26,9 @@ BLEND: Final = "blend"
 
 
 def one_source(name: str) -> Floats:
-    """Blend weights that rank by one source alone; popular breaks its ties and fills its gaps."""
-    weights = np.array([1.0 if source == name else 0.0 for source in SOURCES], np.float32)
-    weights[list(SOURCES).index("popular")] += np.float32(1e-4)
+    """Blend weights that rank by one source; where it has nothing to say, the blend of all decides."""
+    weights = np.array(EVEN, np.float32) * np.float32(1e-3)
+    weights[list(SOURCES).index(name)] = 1.0
     return weights
 
 
