@@ -30,7 +30,8 @@ from reco_assets.errors import RecoError
 from reco_assets.events.landing import import_landing
 from reco_assets.features import pipeline
 from reco_assets.interactions.pipeline import build_interactions
-from reco_assets.platform.engine import Engine, Written, open_engine
+from reco_assets.platform.engine import Engine, Written
+from reco_assets.platform.engines import open_engine
 from reco_assets.platform.lake import Lake, open_lake
 from reco_assets.platform.settings import Settings
 from reco_assets.simulator.parameters import Parameters

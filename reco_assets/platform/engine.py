@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -17,10 +17,6 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from reco_assets.platform.lake import PARTITIONS, Lake
-from reco_assets.platform.settings import Settings
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
 _TIME: Final = dt.Timestamp(timezone="UTC")
 
@@ -107,18 +103,3 @@ def plain(data: pa.Table) -> pa.Table:
         ]
     )
     return data.cast(schema)
-
-
-def open_engine(settings: Settings, lake: Lake, spark: SparkSession | None = None) -> Engine:
-    """The engine that ``settings.engine`` names.
-
-    ``spark`` is a running session to use, e.g. of dagster-pyspark's resource; without one, Spark
-    starts a local session. Raises MissingDependency where Spark cannot start.
-    """
-    if settings.engine == "spark":
-        from reco_assets.platform.spark_engine import SparkEngine, local_session
-
-        return SparkEngine(lake, spark or local_session(settings))
-    from reco_assets.platform.duckdb_engine import DuckDBEngine
-
-    return DuckDBEngine(lake, threads=settings.threads, memory_gb=settings.memory_gb)

@@ -12,7 +12,8 @@ from dagster_pyspark import LazyPySparkResource
 
 from reco_assets.errors import MissingTable
 from reco_assets.platform.artifacts import Artifacts
-from reco_assets.platform.engine import Engine, open_engine
+from reco_assets.platform.engine import Engine
+from reco_assets.platform.engines import open_engine
 from reco_assets.platform.lake import Lake, open_lake
 from reco_assets.platform.registry import Registry
 from reco_assets.platform.settings import Settings

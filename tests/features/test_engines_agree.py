@@ -19,7 +19,8 @@ from reco_assets.events.importer import import_files
 from reco_assets.features import pipeline
 from reco_assets.interactions.pipeline import build_interactions
 from reco_assets.platform.duckdb_engine import DuckDBEngine
-from reco_assets.platform.engine import Written, open_engine
+from reco_assets.platform.engine import Written
+from reco_assets.platform.engines import open_engine
 from reco_assets.platform.lake import Lake
 from reco_assets.platform.settings import Settings
 from reco_assets.platform.spark_engine import SparkEngine, local_session

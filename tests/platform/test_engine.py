@@ -10,7 +10,8 @@ import pytest
 
 from reco_assets.errors import MissingDependency, MissingTable
 from reco_assets.platform.duckdb_engine import DuckDBEngine
-from reco_assets.platform.engine import Engine, day, day_number, hash64, micros, moment, open_engine
+from reco_assets.platform.engine import Engine, day, day_number, hash64, micros, moment
+from reco_assets.platform.engines import open_engine
 from reco_assets.platform.lake import Lake
 from reco_assets.platform.settings import Settings
 

@@ -17,7 +17,8 @@ from reco_assets.catalogue.ingest import ingest_landing
 from reco_assets.errors import MissingDependency
 from reco_assets.events.landing import import_landing
 from reco_assets.interactions.pipeline import build_interactions
-from reco_assets.platform.engine import Engine, open_engine
+from reco_assets.platform.engine import Engine
+from reco_assets.platform.engines import open_engine
 from reco_assets.platform.lake import Lake, open_lake
 from reco_assets.platform.settings import Settings
 from reco_assets.simulator.parameters import Parameters
