@@ -24,6 +24,7 @@ import polars as pl
 
 from benchmarks.polars_pipeline import run_polars
 from benchmarks.report import Stopwatch, Value, log, peak_rss_mb, report
+from benchmarks.shop import parameters_of, shop_parser
 from reco_assets.catalogue.history import product_history
 from reco_assets.catalogue.ingest import PRODUCTS, ingest_files
 from reco_assets.errors import RecoError
@@ -55,19 +56,11 @@ TABLES = (
 
 def main() -> int:
     """Simulate (not timed), build every table twice, compare; the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=10_000_000)
-    parser.add_argument("--users", type=int, default=100_000)
-    parser.add_argument("--products", type=int, default=50_000)
-    parser.add_argument("--days", type=int, default=30)
-    parser.add_argument("--seed", type=int, default=0)
+    parser = shop_parser(__doc__)
     parser.add_argument("--work", type=Path, help="keep the simulated shop here, and use it again")
     parser.add_argument("--without-polars", action="store_true", help="measure our side only")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args()
-    parameters = Parameters(
-        users=given.users, products=given.products, days=given.days, seed=given.seed, events=given.events
-    )
+    parameters = parameters_of(given)
     with ExitStack() as stack:
         work = given.work or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         try:

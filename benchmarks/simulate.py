@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from pathlib import Path
 
 from benchmarks.report import MemorySampler, Stopwatch, log, report
+from benchmarks.shop import parameters_of, shop_parser
 from reco_assets.errors import RecoError
 from reco_assets.simulator.parameters import Parameters
 from reco_assets.simulator.shop import simulate
@@ -15,18 +15,10 @@ from reco_assets.simulator.shop import simulate
 
 def main() -> int:
     """Simulate into a temporary folder, once after a warm-up that compiles; the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=10_000_000)
-    parser.add_argument("--users", type=int, default=100_000)
-    parser.add_argument("--products", type=int, default=50_000)
-    parser.add_argument("--days", type=int, default=30)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser = shop_parser(__doc__)
     given = parser.parse_args()
     try:
-        parameters = Parameters(
-            users=given.users, products=given.products, days=given.days, seed=given.seed, events=given.events
-        )
+        parameters = parameters_of(given)
         with tempfile.TemporaryDirectory() as folder:
             with Stopwatch() as compiling:
                 simulate(Parameters(users=10, products=32, days=1, events=1_000), Path(folder) / "warm-up")

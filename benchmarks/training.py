@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.report import MemorySampler, Stopwatch, log, report
+from benchmarks.shop import shop_parser
 from reco_assets.errors import RecoError
 
 #: What there is before: raw to gold.
@@ -25,14 +26,8 @@ LEARNING = 'key:"learning_log" or group:"candidates" or group:"ranking" or group
 
 def main() -> int:
     """Build the tables untimed, then train; the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=10_000_000)
-    parser.add_argument("--users", type=int, default=100_000)
-    parser.add_argument("--products", type=int, default=50_000)
-    parser.add_argument("--days", type=int, default=30)
-    parser.add_argument("--seed", type=int, default=0)
+    parser = shop_parser(__doc__)
     parser.add_argument("--work", type=Path, help="keep the shop and its tables here, and use them again")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args()
     with ExitStack() as stack:
         work = given.work or Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -49,23 +44,13 @@ def _measure(given: argparse.Namespace, work: Path) -> int:
     # Dagster reads its home when it is imported
     from reco_assets.cli.graph import run_graph
     from reco_assets.platform.settings import Settings
-    from reco_assets.simulator.parameters import Parameters
     from reco_assets.simulator.shop import simulate
 
     settings = Settings()
     console = Console(stderr=True)
     if not (settings.landing_folder / "manifest.json").exists():
         log("simulating (not timed)")
-        simulate(
-            Parameters(
-                users=given.users,
-                products=given.products,
-                days=given.days,
-                seed=given.seed,
-                events=given.events,
-            ),
-            settings.landing_folder,
-        )
+        simulate(parameters_of(given), settings.landing_folder)
     log("raw to gold (not timed)")
     run_graph(settings, None, None, TABLES, console)
     log("training")
