@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.report import MemorySampler, Stopwatch, log, report
-from benchmarks.shop import shop_parser
+from benchmarks.shop import parameters_of, shop_parser
 from reco_assets.errors import RecoError
 
 #: What there is before: raw to gold.
