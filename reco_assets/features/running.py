@@ -88,7 +88,7 @@ def as_of(
         asked=ibis.literal(1).cast("int64"),
     )
     rows = [asked]
-    for change in changes:
+    for change in seen_by(points, changes):
         lacking = {name: _nothing(0) for name in sums if name not in change.columns}
         lacking |= {name: _nothing(None) for name in times if name not in change.columns}
         rows.append(change.mutate(**lacking, asked=_nothing(0)).select(*asked.columns))
@@ -108,6 +108,12 @@ def as_of(
         values[first] = steps[first].min().over(horizon)
     running = steps.select(key, "at", "asked", **values)
     return running.filter(running.asked == 1).drop("asked")
+
+
+def seen_by(points: ir.Table, changes: Sequence[ir.Table]) -> list[ir.Table]:
+    """``changes`` up to the last of ``points``: most rows of the last horizon leave after it."""
+    last = points["at"].max().as_scalar()
+    return [change.filter(change["at"] <= last) for change in changes]
 
 
 def asked_time(at: ir.Value) -> ir.TimestampValue:

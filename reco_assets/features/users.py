@@ -16,6 +16,7 @@ from reco_assets.features.running import (
     midnight_after,
     moments,
     passing,
+    seen_by,
 )
 from reco_assets.features.windows import DAY_US, MONEY, WATERMARK_US
 from reco_assets.platform.engine import moment
@@ -121,7 +122,7 @@ def _tastes(asked: ir.Table, days: ir.Table, windows: ir.Table | None) -> ir.Tab
         changes += passing(windows, key, {"events": windows.events})
     distinct = seen.distinct()
     codes = distinct.select("category", code=ibis.row_number().over(order_by=distinct.category))
-    coded = ibis.union(*changes).join(codes, "category")
+    coded = ibis.union(*seen_by(asked, changes)).join(codes, "category")
     steps = coded.group_by(KEY, "code", "at").agg(events=coded.events.sum())
     in_time = ibis.window(group_by=[steps[KEY], steps.code], order_by=steps["at"])
     so_far = ibis.window(group_by=[steps[KEY], steps.code], order_by=steps["at"], preceding=None, following=0)

@@ -121,9 +121,10 @@ def copies_of_events(draw: st.DrawFn) -> list[Event]:
 @settings(max_examples=25, deadline=None)
 @given(rows=copies_of_events(), order=st.randoms(use_true_random=False))
 def test_no_order_and_no_repetition_changes_the_table(rows: list[Event], order: object) -> None:
-    engine = DuckDBEngine(Lake("unused"), threads=1, memory_gb=1)
     shuffled = rows + rows[: len(rows) // 2]
+    # drawn before the engine is opened: an example that is given up here would leave it open
     order.shuffle(shuffled)  # type: ignore[attr-defined]
+    engine = DuckDBEngine(Lake("unused"), threads=1, memory_gb=1)
 
     assert interactions(engine, raw(events(*shuffled))).equals(interactions(engine, raw(events(*rows))))
     engine.close()
