@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from reco_assets.catalogue.items import LEVEL
-from reco_assets.errors import BadInput, BadRequest, MissingBundle, MissingDependency
+from reco_assets.errors import BadInput, MissingBundle, MissingDependency
 from reco_assets.platform.settings import Settings
 
 #: A JSON object as the service answered it.
@@ -97,8 +97,8 @@ def ask(settings: Settings, endpoint: str, body: Mapping[str, object]) -> Answer
         No service answers there.
     MissingBundle
         It has no bundle yet.
-    BadRequest
-        It refused a field.
+    BadInput
+        It refused a field, or knows no such product.
     """
     url = f"http://{settings.service_host}:{settings.service_port}/{endpoint}"
     try:
@@ -116,7 +116,8 @@ def ask(settings: Settings, endpoint: str, body: Mapping[str, object]) -> Answer
         raise MissingBundle(f"asking {url}: {reason}", hint="run `reco materialize`")
     if response.status_code == httpx.codes.NOT_FOUND:
         raise BadInput(f"asking {url}: {reason}", hint="ids are those of the imported events")
-    raise BadRequest(field, reason)
+    hint = "categories are those of the imported products" if field == "category" else ""
+    raise BadInput(f"asking {url}: {field}: {reason}", hint=hint)
 
 
 def answer_table(answer: Answer, title: str) -> Table:

@@ -94,7 +94,7 @@ def run_graph(
     Raises
     ------
     BadInput
-        There are no events, or the selection names nothing.
+        There are no events, a day is no partition, or the selection names nothing.
     RunFailed
         A step failed; the message names it and its reason.
     """
@@ -105,13 +105,11 @@ def run_graph(
     lake = open_lake(settings)
     bring_landing(settings, lambda: s3_client(settings))
     import_landing(lake, settings.landing_folder, datetime.now(UTC))
-    days = _event_days(lake)
+    days = _event_days(lake, settings.landing_folder)
     if lake.remote and settings.first_day is None:
         # the definitions do not ask an object store while they load
         os.environ["RECO_FIRST_DAY"] = days[0].isoformat()
-    low, high = first or days[0], last or days[1]
-    if low > high:
-        raise BadInput(f"--from {low} is after --to {high}", hint="give the earlier day first")
+    low, high = _range(first, last, days)
     begun = time.monotonic()
     run_id, steps = _execute(low, high, select, console)
     return GraphRun(run_id, low, high, time.monotonic() - begun, steps, lake_tables(lake))
@@ -125,7 +123,7 @@ def _open_dagster_home() -> None:
         shutil.copy(_CHECKOUT / "dagster_home" / "dagster.yaml", home)
 
 
-def _event_days(lake: Lake) -> tuple[date, date]:
+def _event_days(lake: Lake, landing: Path) -> tuple[date, date]:
     try:
         span = lake.span("raw/events")
     except MissingTable:
@@ -133,24 +131,45 @@ def _event_days(lake: Lake) -> tuple[date, date]:
     if span is None:
         raise BadInput(
             "materializing: there are no events yet",
-            hint="reco simulate data/landing, or reco import FORMAT FILE",
+            hint=f"reco simulate {landing}, or reco import FORMAT FILE",
         )
     return span
 
 
+def _range(first: date | None, last: date | None, held: tuple[date, date]) -> tuple[date, date]:
+    """The days to run: those asked for, else the partitions among the days with events."""
+    # the partitions begin at the lake's first day, so they are loaded once it has one
+    from reco_assets.platform.resources import DAILY
+
+    partitions = DAILY.get_partition_keys()
+    lowest, highest = date.fromisoformat(partitions[0]), date.fromisoformat(partitions[-1])
+    low, high = first or max(held[0], lowest), last or min(held[1], highest)
+    if low > high:
+        raise BadInput(f"--from {low} is after --to {high}", hint="give the earlier day first")
+    if low < lowest or high > highest:
+        raise BadInput(
+            f"materializing {low} to {high}: the days that can be run are {lowest} to {highest}",
+            hint=f"events are there from {held[0]} to {held[1]}",
+        )
+    return low, high
+
+
 def _execute(first: date, last: date, select: str, console: Console) -> tuple[str, dict[str, float]]:
-    # the partitions begin at the lake's first day, so the definitions are loaded once it has one
     import dagster as dg
+    from dagster._core.definitions.asset_selection import DagsterInvalidAssetSelectionError
 
     warnings.filterwarnings("ignore", category=dg.BetaWarning)
     from reco_assets.definitions import defs
 
     graph = defs.resolve_asset_graph()
-    keys = dg.AssetSelection.from_string(select).resolve(graph)
+    examples = 'e.g. "key:interactions+" or "group:features"'
+    try:
+        # a step that writes two tables writes both, whichever of them was named
+        keys = dg.AssetSelection.from_string(select).required_multi_asset_neighbors().resolve(graph)
+    except DagsterInvalidAssetSelectionError as error:
+        raise BadInput(f"--select {select!r} is no selection of assets", hint=examples) from error
     if not keys:
-        raise BadInput(
-            f"--select {select!r} names no asset", hint='e.g. "key:interactions+" or "group:features"'
-        )
+        raise BadInput(f"--select {select!r} names no asset", hint=examples)
     job = defs.resolve_job_def("everything")
     run_id = str(uuid4())
     with (
@@ -204,4 +223,7 @@ def _reason(event: dg.DagsterEvent) -> str:
     error = event.step_failure_data.error
     if error is not None and error.cause is not None:
         error = error.cause  # the outer one is Dagster's own
-    return f"{event.step_key}: {error.message.strip() if error is not None else 'failed'}"
+    if error is None:
+        return f"{event.step_key}: failed"
+    # the message begins with the module and the name of the error's class
+    return f"{event.step_key}: {error.message.strip().split(f'{error.cls_name}: ', 1)[-1]}"

@@ -99,11 +99,12 @@ def csv(
 ) -> None:
     """Any table of events; columns are given or guessed. E.g. `reco import csv log.csv --yes`."""
     files = _events(paths)
-    found = guess(
-        sample(files[0]), ColumnMapping(_pairs(mapping, "--map"), _pairs(event_types, "--event-types"))
-    )
+    rows = sample(files[0])
+    given = ColumnMapping(_pairs(mapping, "--map"), _pairs(event_types, "--event-types"))
+    given.check_columns(rows.columns, str(files[0]))
+    found = guess(rows, given)
     _show_guess(found, files[0])
-    found.mapping.check(sample(files[0]).columns, str(files[0]))
+    found.mapping.check(rows.columns, str(files[0]))
     if not yes and any(why.startswith("by ") for _, _, why, _ in found.grounds):
         if not sys.stdin.isatty():
             raise BadInput("importing with guessed columns: nobody can be asked", hint="pass --yes or --map")

@@ -111,9 +111,21 @@ def explain(error: Exception) -> tuple[str, str, int]:
         case OSError(strerror=str(reason)):
             where = f": {error.filename}" if error.filename else ""
             return f"{reason}{where}", "check the path, its permissions and the free space", 1
+        case OSError():  # those of polars and of deltalake are text alone
+            return str(error), "check the path, its permissions and the free space", 1
     if type(error).__name__ == "ValidationError" and type(error).__module__.startswith("pydantic"):
-        return f"a setting cannot be used: {error}", "docs/reference.md lists every RECO_* setting", 1
+        return _settings(error), "docs/reference.md lists every RECO_* setting", 1
     return f"{type(error).__name__}: {error}", "this is a defect; `reco --debug ...` shows where it is", 1
+
+
+def _settings(error: Exception) -> str:
+    """Which variables cannot be used and why; pydantic is not imported to say so."""
+    told = [
+        f"{name if name.isupper() else f'RECO_{name.upper()}'}={fault['input']}: {fault['msg']}"
+        for fault in getattr(error, "errors")()  # noqa: B009 - the class is known by its name only
+        for name in [str(fault["loc"][0] if fault["loc"] else "settings")]
+    ]
+    return f"a setting cannot be used: {'; '.join(told)}"
 
 
 def _fail(message: str, hint: str, code: int) -> int:

@@ -65,7 +65,8 @@ class Process:
         if _answers(self.port):
             raise MissingDependency(
                 f"starting {self.name}: port {self.port} on 127.0.0.1 is taken",
-                hint="stop what listens there, or choose another port: docs/reference.md, settings *_PORT",
+                hint="stop what listens there"
+                + (", or set RECO_SERVICE_PORT to a free port" if self.name == "service" else ""),
             )
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.lock.open("w") as lock, self.log.open("ab") as log:

@@ -12,11 +12,12 @@ import redis
 
 from reco_assets.catalogue.items import category_key, product_keys
 from reco_assets.events.contract import EventType
-from reco_assets.features.catalogue import PRODUCT_FEATURES, USER_FEATURES, Feature
+from reco_assets.features.catalogue import PRODUCT_FEATURES, USER_FEATURES
+from reco_assets.features.matrix import feature_matrix
 from reco_assets.online import keys
 from reco_assets.online.codec import pack_keys
 from reco_assets.online.packing import Bought, Recent, Users, encode_products, encode_users
-from reco_assets.recommender.types import RECENT, Floats, Int64s, UInt64s
+from reco_assets.recommender.types import RECENT, Int64s, UInt64s
 
 #: Users packed, and commands sent to Redis, at a time.
 CHUNK: Final = 5_000
@@ -50,7 +51,7 @@ def user_values(
     ids = pl.concat([users["user_id"], recents["user_id"], bought["user_id"]]).unique(maintain_order=True)
     people = pl.DataFrame({"user_id": ids, "row": np.arange(len(ids), dtype=np.int64)})
     known = people.join(users, on="user_id", how="left", maintain_order="left")
-    features = _matrix(known, USER_FEATURES)
+    features = feature_matrix(known, USER_FEATURES)
     packed = encode_users(
         Users(
             features=features,
@@ -99,7 +100,7 @@ def write_products(
         Delta version of ``gold/product_features`` that they were read from.
     """
     ids = products["product_id"].to_list()
-    values = encode_products(_matrix(products, PRODUCT_FEATURES), _category_keys(products["category"]))
+    values = encode_products(feature_matrix(products, PRODUCT_FEATURES), _category_keys(products["category"]))
     _write(client, [keys.product(product_id) for product_id in ids], values, ttl_days, progress)
     announce(client, product_keys(ids), epoch)
     return len(ids)
@@ -132,15 +133,6 @@ def _write(
                 together.set(names[row], values[row], ex=seconds)
             together.execute()
         progress(len(chunk))
-
-
-def _matrix(frame: pl.DataFrame, features: tuple[Feature, ...]) -> Floats:
-    """``float32[n, features]`` in catalogue order, nulls at the features' defaults."""
-    columns = [
-        frame[feature.name].cast(pl.Float32).fill_null(float(feature.default or 0.0)).to_numpy()
-        for feature in features
-    ]
-    return np.ascontiguousarray(np.stack(columns, axis=1), np.float32)
 
 
 def _category_keys(names: pl.Series) -> npt.NDArray[np.uint32]:

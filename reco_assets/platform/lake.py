@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 from typing import Final, TypeAlias
 
 import polars as pl
@@ -175,6 +176,9 @@ class Lake:
         progress: Mapping[str, int] | None,
         metadata: Mapping[str, str],
     ) -> int:
+        if not self.remote:
+            # where that is impossible, the operating system says why and where
+            Path(self.uri(name)).mkdir(parents=True, exist_ok=True)
         column = PARTITIONS.get(name)
         transactions = [Transaction(key, value) for key, value in (progress or {}).items()]
         write_deltalake(  # type: ignore[call-overload, misc]

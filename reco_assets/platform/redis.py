@@ -129,8 +129,8 @@ def redis_runs(settings: Settings) -> bool:
 
 def stop_redis(settings: Settings) -> bool:
     """End the embedded server of this home, with everything on disk; False where none ran."""
-    if not redis_runs(settings):
-        return False
+    if not (_folder(settings) / "redis.pid").exists() or not redis_runs(settings):
+        return False  # on its port there may be the Redis of another home
     client = connect(settings)
     process = int(client.info("server")["process_id"])
     client.shutdown(nosave=True)  # the append-only file is flushed all the same

@@ -62,3 +62,33 @@ def test_mistakes_are_one_clear_line(log: Path, tmp_path: Path, capsys: pytest.C
 def test_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["import", "--help"]) == 0
     assert "reco import rees46" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "given", "told"),
+    [
+        (b"\x00\x01\rbinary\n\xff", [], "it is not a line of text"),
+        (b"a,\rb\n1,2\n", [], "it is not a line of text"),
+        (
+            b"user,item,time,event\nu,i,2024-05-01,view\n",
+            ["--map", "user_id=uid"],
+            "no column for user_id=uid",
+        ),
+        (b"foo,bar\n1,2\n", [], "no column is known for user_id, event_type"),
+        (b"", [], "the file is empty"),
+    ],
+    ids=["binary", "old line ends", "wrong column", "nothing usable", "empty"],
+)
+def test_a_file_that_is_no_table_of_events_is_one_line_and_leaves_nothing(
+    content: bytes, given: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "log.csv"
+    path.write_bytes(content)
+    home = tmp_path / "home"
+    assert run(["import", "csv", str(path), "--yes", *given, "--home", str(home)]) == 1
+    error, hint = capsys.readouterr().err.splitlines()[-2:]
+    assert error.startswith("error: reading ")
+    assert told in error
+    assert str(path) in error
+    assert hint.startswith("hint: ")
+    assert not home.exists()

@@ -92,3 +92,15 @@ def test_down_with_nothing_running_says_so(tmp_path: Path) -> None:
         env=os.environ | {"RECO_REDIS_PORT": str(free_port())},
     )
     assert done.stdout == "nothing was running\n"
+
+
+def test_down_leaves_alone_what_another_home_has_on_the_port(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        done = subprocess.run(
+            [sys.executable, "-m", "reco_assets.cli.main", "--home", str(tmp_path), "down"],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | {"RECO_REDIS_PORT": str(other.getsockname()[1])},
+        )
+    assert done.stdout == "nothing was running\n"

@@ -69,7 +69,7 @@ def test_bytes_that_are_not_utf8_are_replaced_and_named() -> None:
 
 
 def test_a_header_may_begin_with_a_byte_order_mark() -> None:
-    assert parse_header(b'\xef\xbb\xbf"user id";ts', ";") == ("user id", "ts")
+    assert parse_header(b'\xef\xbb\xbf"user id";ts', ";", "shop.csv") == ("user id", "ts")
 
 
 CELLS = st.text(st.sampled_from('ab1,"\n ;'), max_size=5)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import polars as pl
 from reco_assets.events.adapters import CHUNK_BYTES, Batch
 from reco_assets.events.adapters.compression import content_digest, plain_file
 from reco_assets.events.adapters.delimited import as_rows, read_blocks
-from reco_assets.events.adapters.fields import Layout, table
+from reco_assets.events.adapters.fields import Layout, header_fields, table
 from reco_assets.events.adapters.mapping import ANY, ColumnMapping, guess
 from reco_assets.events.adapters.records import Block
 
@@ -94,8 +93,8 @@ def translate(columns: pl.DataFrame, mapping: ColumnMapping) -> pl.DataFrame:
 
 def find_separator(path: Path) -> str:
     """The separator of a file: the one that cuts its header into the most fields."""
-    header = _start(path).split(b"\n", 1)[0].decode("utf-8-sig", errors="replace")
-    return max(_SEPARATORS, key=lambda mark: len(next(csv.reader([header], delimiter=mark), [])))
+    header = _start(path).split(b"\n", 1)[0]
+    return max(_SEPARATORS, key=lambda mark: len(header_fields(header, mark, str(path))))
 
 
 def sample(path: Path, rows: int = 1000) -> pl.DataFrame:
@@ -112,4 +111,6 @@ def _start(path: Path) -> bytes:
 
 def guessed(path: Path, given: ColumnMapping) -> Csv:
     """The adapter for ``path`` with what ``given`` leaves open guessed from its first rows."""
-    return Csv(guess(sample(path), given).mapping)
+    rows = sample(path)
+    given.check_columns(rows.columns, str(path))
+    return Csv(guess(rows, given).mapping)

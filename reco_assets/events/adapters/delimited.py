@@ -85,7 +85,7 @@ def read_blocks(
         for block in blocks(file, chunk_bytes):
             keep = block.payload.bin.size() > 0
             if layout is None:
-                layout = Layout(parse_header(block.payload[0], separator), separator, pad)
+                layout = Layout(parse_header(block.payload[0], separator, str(path)), separator, pad)
                 keep = keep & (block.positions > 0)
             yield block.where(keep), layout, file.fraction
     if layout is None:

@@ -40,18 +40,32 @@ class Table:
     reasons: pl.Series
 
 
-def parse_header(record: bytes, separator: str) -> tuple[str, ...]:
-    """Names in a header record; raises BadInput where one is empty or stands there twice."""
+def header_fields(record: bytes, separator: str, what: str) -> tuple[str, ...]:
+    """The fields of the first record of ``what``; raises BadInput where it is not text."""
     text = record.decode("utf-8-sig", errors="replace")
-    names = tuple(name.strip() for name in next(csv.reader([text], delimiter=separator), []))
+    try:
+        if "\0" in text:
+            raise csv.Error("it holds a NUL byte")
+        return tuple(name.strip() for name in next(csv.reader([text], delimiter=separator), []))
+    except csv.Error as error:
+        raise BadInput(
+            f"reading the header of {what}: it is not a line of text: {error}",
+            hint="a table of events is text, plain or compressed, with lines that end in a line feed",
+        ) from error
+
+
+def parse_header(record: bytes, separator: str, what: str) -> tuple[str, ...]:
+    """Names in the header record of ``what``; raises BadInput where one is empty or stands there twice."""
+    names = header_fields(record, separator, what)
     if not names or not all(names):
         raise BadInput(
-            "reading the header: a column has no name", hint="the first line must name every column"
+            f"reading the header of {what}: a column has no name",
+            hint="the first line must name every column",
         )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise BadInput(
-            f"reading the header: {', '.join(twice)} stands there twice", hint="rename one of them"
+            f"reading the header of {what}: {', '.join(twice)} stands there twice", hint="rename one of them"
         )
     return names
 

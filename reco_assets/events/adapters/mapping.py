@@ -94,14 +94,18 @@ class ColumnMapping:
                 hint=f"the types are {', '.join(EVENT_TYPES)}",
             )
 
-    def check(self, header: Sequence[str], what: str) -> None:
-        """Raise BadInput where ``what``, a file with ``header``, cannot be read with this mapping."""
+    def check_columns(self, header: Sequence[str], what: str) -> None:
+        """Raise BadInput where ``what``, a file with ``header``, lacks a column of this mapping."""
         absent = [f"{name}={column}" for name, column in self.columns.items() if column not in header]
         if absent:
             raise BadInput(
                 f"reading {what}: the header has no column for {', '.join(absent)}",
                 hint=f"its columns are {', '.join(header)}",
             )
+
+    def check(self, header: Sequence[str], what: str) -> None:
+        """Raise BadInput where ``what``, a file with ``header``, cannot be read with this mapping."""
+        self.check_columns(header, what)
         missing = [name for name in _REQUIRED if name not in self.columns]
         if ANY in self.event_types and "event_type" in missing:
             missing.remove("event_type")
