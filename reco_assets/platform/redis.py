@@ -112,7 +112,7 @@ def start_redis(settings: Settings) -> bool:
             check=False,
         )
         end = time.monotonic() + _START_SECONDS
-        while not _is_ours(settings):
+        while not _answers_as_ours(settings, folder):
             if started.returncode != 0 or not _alive(folder / "redis.pid") or time.monotonic() > end:
                 raise MissingDependency(
                     f"starting Redis on {_HOST}:{settings.redis_port}: {_last_line(started.stdout, folder)}",
@@ -120,6 +120,19 @@ def start_redis(settings: Settings) -> bool:
                 )
             time.sleep(0.01)
     return True
+
+
+def _answers_as_ours(settings: Settings, folder: Path) -> bool:
+    """As ``_is_ours`` of the server just started, which may break a connection while it ends."""
+    try:
+        return _is_ours(settings)
+    except MissingDependency:
+        end = time.monotonic() + _STOP_SECONDS
+        while _alive(folder / "redis.pid"):  # until somebody has collected its exit code
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+        return False
 
 
 def redis_runs(settings: Settings) -> bool:

@@ -42,7 +42,7 @@ def test_what_the_service_refuses_is_one_line(asking: Running, capsys: pytest.Ca
     assert run(["similar", "gone"]) == 1
     assert "there is no product 'gone'" in capsys.readouterr().err
     assert run(["recommend", "u1", "--category", "no such"]) == 1
-    assert "error: category: there is no category 'no such'" in capsys.readouterr().err
+    assert "/recommend: category: there is no category 'no such'" in capsys.readouterr().err
 
 
 def test_without_a_service_the_way_out_is_named(
