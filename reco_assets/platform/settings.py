@@ -43,6 +43,16 @@ class Settings(BaseSettings):
         None, description="Redis to use, as redis://host:port/0; default an embedded one in <home>/redis."
     )
     redis_port: int = Field(6399, description="TCP port of the embedded Redis, on 127.0.0.1.")
+    stream: Literal["redis", "kafka", "kinesis"] = Field("redis", description="What carries shop events.")
+    stream_name: str = Field("events", description="Name of the stream, topic or Kinesis stream of events.")
+    stream_partitions: int = Field(
+        4, description="Partitions of a stream that the engine creates itself.", ge=1, le=1024
+    )
+    stream_most: int = Field(
+        2_000_000, description="Unread records that a Redis stream may hold, over its partitions.", ge=1
+    )
+    kafka_servers: str = Field("127.0.0.1:9092", description="Bootstrap servers of Kafka.")
+    kinesis_endpoint: str | None = Field(None, description="Address of a Kinesis other than AWS.")
     mlflow_uri: str | None = Field(
         None, description="MLflow tracking server; default sqlite in <home>/mlflow."
     )

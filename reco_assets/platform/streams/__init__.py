@@ -1,0 +1,1 @@
+"""Streams of records: one protocol, over Redis Streams, Kafka and Kinesis."""
