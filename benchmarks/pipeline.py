@@ -105,22 +105,13 @@ def run_ours(shop: Path, home: Path, first: date, last: date) -> dict[str, float
     stage("products", lambda: _products(lake, shop))
     builds: dict[str, Callable[[Engine, date, date], Written]] = {
         "interactions": build_interactions,
-        "user_windows": pipeline.build_user_windows,
-        "user_category_windows": pipeline.build_user_category_windows,
-        "product_windows": pipeline.build_product_windows,
-        **{name.removeprefix("gold/"): partial(_rollup, name) for name in pipeline.ROLLUPS},
-        "user_features": pipeline.build_user_features,
-        "product_features": pipeline.build_product_features,
+        **{name.removeprefix("gold/"): build for name, build in pipeline.BUILDS.items()},
     }
     for name, build in builds.items():
         stage(name, partial(_rows, build, engine, first, last))
     engine.close()
     results |= {"peak_rss_mb": peak_rss_mb(), "cpu": time.process_time() - worked}
     return results
-
-
-def _rollup(name: str, engine: Engine, first: date, last: date) -> Written:
-    return pipeline.build_days(engine, name, first, last)
 
 
 def _rows(build: Callable[[Engine, date, date], Written], engine: Engine, first: date, last: date) -> int:

@@ -12,6 +12,7 @@ from reco_assets.online import assets as online
 from reco_assets.platform.resources import Buckets, MlflowRuns, Platform
 from reco_assets.ranking import assets as ranking
 from reco_assets.ranking import release
+from reco_assets.streaming.sensors import microbatches, stream_lag, stream_sensor
 
 everything = dg.define_asset_job(
     "everything",
@@ -32,8 +33,10 @@ defs = dg.Definitions(
     assets=dg.load_assets_from_modules(
         [events, catalogue, interactions, features, candidates, ranking, release, online]
     ),
-    jobs=[everything],
+    asset_checks=[stream_lag],
+    jobs=[everything, microbatches],
     schedules=[retrain],
+    sensors=[stream_sensor],
     resources={"platform": Platform(), "mlflow": MlflowRuns(), "s3": Buckets()},
     executor=dg.in_process_executor,
 )

@@ -48,6 +48,10 @@ class MissingTable(RecoError):
     """A lake table that this step reads has never been written."""
 
 
+class ConcurrentWrite(RecoError):
+    """Somebody else wrote to the same part of a table meanwhile; nothing was written, it can be tried again."""
+
+
 class MissingBundle(RecoError):
     """No recommender bundle has been promoted yet, or the promoted one cannot be read."""
 

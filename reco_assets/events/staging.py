@@ -15,10 +15,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 import polars as pl
-from deltalake import CommitProperties, Transaction
+from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake.exceptions import CommitFailedError
 from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction, RemoveAction
 
+from reco_assets.errors import ConcurrentWrite
 from reco_assets.platform.lake import PARTITIONS, Lake
 
 #: Rows of one data file, at least.
@@ -62,26 +64,34 @@ class StagedAppend:
         if sum(part.height for part in self._held) >= _FILE_ROWS:
             self._flush()
 
-    def commit(self, progress: Mapping[str, int]) -> int:
-        """Add all rows to the table, with ``progress`` in the same commit; the table's new version."""
+    def commit(self, progress: Mapping[str, int], onto: DeltaTable | None = None) -> int:
+        """Add all rows to the table, with ``progress`` in the same commit; the table's new version.
+
+        ``onto`` as in :meth:`Lake.append`; raises ConcurrentWrite.
+        """
         self._flush()
         self._wait()
         self._pool.shutdown()
         if not self._actions:
             return self._lake.append(
-                self.table, pl.DataFrame(schema=self._schema).to_arrow(), progress=progress
+                self.table, pl.DataFrame(schema=self._schema).to_arrow(), progress=progress, onto=onto
             )
         column = PARTITIONS.get(self.table)
-        delta = self._lake.open(self.table)
-        delta.create_write_transaction(
-            self._actions,
-            mode="append",
-            schema=delta.schema(),
-            partition_by=[column] if column else None,
-            commit_properties=CommitProperties(
-                app_transactions=[Transaction(key, value) for key, value in progress.items()]
-            ),
-        )
+        delta = onto or self._lake.open(self.table)
+        try:
+            delta.create_write_transaction(
+                self._actions,
+                mode="append",
+                schema=delta.schema(),
+                partition_by=[column] if column else None,
+                commit_properties=CommitProperties(
+                    app_transactions=[Transaction(key, value) for key, value in progress.items()]
+                ),
+            )
+        except CommitFailedError as error:
+            raise ConcurrentWrite(
+                f"writing {self.table}: another writer was there first: {error}", hint="run it again"
+            ) from error
         version = self._lake.version(self.table)
         assert version is not None
         return version

@@ -46,8 +46,10 @@ class _Fault:
     words: str | pl.Series
 
 
-def validate(rows: pl.DataFrame, now: datetime) -> Validated:
+def validate(rows: pl.DataFrame, now: datetime | pl.Series) -> Validated:
     """Check ``rows`` against the contract; ``now`` is the clock that the future is measured from.
+
+    One clock for all rows, or for each its own: the moment at which a stream took it.
 
     Parameters
     ----------
@@ -77,7 +79,9 @@ def validate(rows: pl.DataFrame, now: datetime) -> Validated:
     return Validated(accepted.filter(~bad) if bad.any() else accepted, rejected)
 
 
-def _faults(raw: dict[str, pl.Series], typed: dict[str, pl.Series], now: datetime) -> Iterator[_Fault]:
+def _faults(
+    raw: dict[str, pl.Series], typed: dict[str, pl.Series], now: datetime | pl.Series
+) -> Iterator[_Fault]:
     for field in FIELDS:
         yield from _field_faults(field, raw[field.name], typed[field.name])
     kind, time = typed["event_type"], typed["timestamp"]

@@ -1,8 +1,5 @@
 """Gold: 5-minute tiles, their daily rollups, and the features made of them."""
 
-from collections.abc import Callable
-from datetime import date
-
 import dagster as dg
 import polars as pl
 
@@ -12,15 +9,15 @@ from reco_assets.monitoring.checks import results, specs
 from reco_assets.monitoring.findings import Finding, has_rows, in_range, no_nulls, unique
 from reco_assets.monitoring.metadata import add_daily_metadata, table_metadata
 from reco_assets.monitoring.plots import daily_bars, histograms
-from reco_assets.platform.engine import Engine, Written
 from reco_assets.platform.resources import DAILY, ONE_RUN, Platform, days_of
 
-_DESCRIBED = {feature.name: feature.description for feature in all_features()}
+_DESCRIBED = {feature.name: feature.description for feature in all_features()} | {
+    "revision": "Version of the daily rollups that the row was made from; the highest one holds."
+}
 
 
 def _daily_table(
     name: str,
-    build: Callable[[Engine, date, date], Written],
     deps: list[str],
     key: list[str],
     description: str,
@@ -44,7 +41,7 @@ def _daily_table(
         first, last = days_of(context)
         lake = platform.lake()
         with platform.engine() as engine:
-            written = build(engine, first, last)
+            written = pipeline.BUILDS[f"gold/{name}"](engine, first, last)
         frame = lake.scan(f"gold/{name}").filter(pl.col(day).is_between(first, last))
         counts = frame.group_by(day).len().sort(day).collect()
         sample = frame.head(200_000).collect()
@@ -83,45 +80,41 @@ def advisory(finding: Finding) -> Finding:
     return Finding(finding.name, finding.passed, finding.description, False, finding.facts)
 
 
-def _rollup(name: str) -> Callable[[Engine, date, date], Written]:
-    return lambda engine, first, last: pipeline.build_days(engine, f"gold/{name}", first, last)
-
-
 user_windows = _daily_table(
-    "user_windows", pipeline.build_user_windows, ["interactions"], ["user_id", "window_start"],
+    "user_windows", ["interactions"], ["user_id", "window_start"],
     "5-minute tiles of each user; additive, so that any horizon is a sum.",
 )  # fmt: skip
 user_category_windows = _daily_table(
-    "user_category_windows", pipeline.build_user_category_windows, ["interactions"],
+    "user_category_windows", ["interactions"],
     ["user_id", "window_start", "category"],
     "5-minute tiles of each user and category.",
 )  # fmt: skip
 product_windows = _daily_table(
-    "product_windows", pipeline.build_product_windows, ["interactions"], ["product_id", "window_start"],
+    "product_windows", ["interactions"], ["product_id", "window_start"],
     "5-minute tiles of each product.",
 )  # fmt: skip
 user_days = _daily_table(
-    "user_days", _rollup("user_days"), ["user_windows"], ["user_id", "event_date"],
+    "user_days", ["user_windows"], ["user_id", "event_date"],
     "Daily rollup of the user tiles.",
 )  # fmt: skip
 user_category_days = _daily_table(
-    "user_category_days", _rollup("user_category_days"), ["user_category_windows"],
+    "user_category_days", ["user_category_windows"],
     ["user_id", "event_date", "category"],
     "Daily rollup of the user and category tiles.",
 )  # fmt: skip
 product_days = _daily_table(
-    "product_days", _rollup("product_days"), ["product_windows"], ["product_id", "event_date"],
+    "product_days", ["product_windows"], ["product_id", "event_date"],
     "Daily rollup of the product tiles.",
 )  # fmt: skip
 user_features = _daily_table(
-    "user_features", pipeline.build_user_features, ["user_days", "user_category_days"], ["user_id", "as_of"],
+    "user_features", ["user_days", "user_category_days"], ["user_id", "as_of"],
     "30-day features of each user whose value changed at the end of the day; "
     "the row that holds at a time is the last one before it.",
     USER_FEATURES,
     {"total_events": (0, 1e9), "purchase_rate": (0, 1e6), "avg_price_point": (0, 1e9)},
 )  # fmt: skip
 product_features = _daily_table(
-    "product_features", pipeline.build_product_features, ["product_days", "products"],
+    "product_features", ["product_days", "products"],
     ["product_id", "as_of"],
     "30-day features of each product whose value changed at the end of the day.",
     PRODUCT_FEATURES,

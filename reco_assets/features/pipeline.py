@@ -6,9 +6,13 @@ the same as its days one by one, and doing it again changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from typing import Final
 
+import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,9 +20,33 @@ import pyarrow.compute as pc
 from reco_assets.features import products, users, windows
 from reco_assets.features.catalogue import HORIZON_DAYS
 from reco_assets.platform.engine import Engine, Written, day, micros
+from reco_assets.platform.increments import made_from, until_alone
 
 _EPOCH: Final = date(1970, 1, 1)
 HORIZON: Final = timedelta(days=HORIZON_DAYS)
+
+INTERACTIONS: Final = "silver/interactions"
+USER_DAYS: Final = "gold/user_days"
+PRODUCT_DAYS: Final = "gold/product_days"
+USER_FEATURES: Final = "gold/user_features"
+PRODUCT_FEATURES: Final = "gold/product_features"
+
+#: What makes the tiles of each table out of interactions.
+TILES: Final[dict[str, Callable[[ir.Table], ir.Table]]] = {
+    "gold/user_windows": windows.user_windows,
+    "gold/user_category_windows": windows.user_category_windows,
+    "gold/product_windows": windows.product_windows,
+}
+
+#: What a row of each additive table is about; all other columns are values that add up.
+KEYS: Final[dict[str, tuple[str, ...]]] = {
+    "gold/user_windows": ("user_id", "window_start", "event_date"),
+    "gold/user_category_windows": ("user_id", "window_start", "event_date", "category"),
+    "gold/product_windows": ("product_id", "window_start", "event_date"),
+    USER_DAYS: ("user_id", "event_date"),
+    "gold/user_category_days": ("user_id", "event_date", "category"),
+    PRODUCT_DAYS: ("product_id", "event_date"),
+}
 
 #: Rollups by the table of tiles that they are made from, with the key beside the day.
 ROLLUPS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
@@ -28,57 +56,94 @@ ROLLUPS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
 }
 
 
-def build_user_windows(engine: Engine, first: date, last: date, **metadata: str) -> Written:
-    """``gold/user_windows`` of the days ``first``..``last``."""
-    rows = windows.user_windows(_interactions(engine, first, last))
-    return engine.replace_window("gold/user_windows", rows, first, last, **metadata)
+def build_windows(engine: Engine, first: date, last: date, *, name: str) -> Written:
+    """Tiles ``name`` (one of ``TILES``) of the days ``first``..``last``."""
+
+    def rows(version: int) -> ir.Table:
+        days = (first, last)
+        return TILES[name](
+            engine.table(INTERACTIONS, event_dates=days, columns=windows.INPUT, version=version)
+        )
+
+    return _rebuilt(engine, name, INTERACTIONS, rows, first, last)
 
 
-def build_user_category_windows(engine: Engine, first: date, last: date, **metadata: str) -> Written:
-    """``gold/user_category_windows`` of the days ``first``..``last``."""
-    rows = windows.user_category_windows(_interactions(engine, first, last))
-    return engine.replace_window("gold/user_category_windows", rows, first, last, **metadata)
-
-
-def build_product_windows(engine: Engine, first: date, last: date, **metadata: str) -> Written:
-    """``gold/product_windows`` of the days ``first``..``last``."""
-    rows = windows.product_windows(_interactions(engine, first, last))
-    return engine.replace_window("gold/product_windows", rows, first, last, **metadata)
-
-
-def build_days(engine: Engine, name: str, first: date, last: date, **metadata: str) -> Written:
+def build_days(engine: Engine, first: date, last: date, *, name: str) -> Written:
     """Daily rollup ``name`` (one of ``ROLLUPS``) of the days ``first``..``last``."""
     source, key = ROLLUPS[name]
-    rows = windows.days(engine.table(source, event_dates=(first, last)), key)
-    return engine.replace_window(name, rows, first, last, **metadata)
+
+    def rows(version: int) -> ir.Table:
+        return windows.days(engine.table(source, event_dates=(first, last), version=version), key)
+
+    return _rebuilt(engine, name, source, rows, first, last)
 
 
-def build_windows(engine: Engine, first: date, last: date, **metadata: str) -> dict[str, Written]:
-    """All tiles and rollups of the days ``first``..``last``, by table."""
-    written = {
-        "gold/user_windows": build_user_windows(engine, first, last, **metadata),
-        "gold/user_category_windows": build_user_category_windows(engine, first, last, **metadata),
-        "gold/product_windows": build_product_windows(engine, first, last, **metadata),
-    }
-    return written | {name: build_days(engine, name, first, last, **metadata) for name in ROLLUPS}
+def user_features(
+    engine: Engine, first: date, last: date, version: int, touched: ir.Table | None = None
+) -> ir.Table:
+    """Rows of ``gold/user_features`` of the days ``first``..``last`` from ``version`` of the rollups.
 
-
-def build_user_features(engine: Engine, first: date, last: date, **metadata: str) -> Written:
-    """``gold/user_features`` at the ends of the days ``first``..``last``: users that changed then."""
+    Parameters
+    ----------
+    touched
+        ``user_id, since, until`` (microseconds): only these users, at moments within ``(since, until]``;
+        everybody by default.
+    """
     needed = (first - HORIZON, last)
-    days = engine.table("gold/user_days", event_dates=needed)
-    points = users.changed_at_day_ends(days, *_midnights(first, last))
-    rows = users.user_features(points, days, engine.table("gold/user_category_days", event_dates=needed))
-    return engine.replace_window("gold/user_features", _dated(rows), first, last, **metadata)
+    days = engine.table(USER_DAYS, event_dates=needed, version=version)
+    tastes = engine.table("gold/user_category_days", event_dates=needed)
+    if touched is not None:
+        days, tastes = _of(days, touched, users.KEY), _of(tastes, touched, users.KEY)
+    points = users.changed_at_day_ends(days, *midnights(first, last))
+    return dated(users.user_features(_within(points, touched, users.KEY), days, tastes), version)
 
 
-def build_product_features(engine: Engine, first: date, last: date, **metadata: str) -> Written:
-    """``gold/product_features`` at the ends of the days ``first``..``last``: products that changed then."""
-    days = engine.table("gold/product_days", event_dates=(first - HORIZON, last))
+def product_features(
+    engine: Engine, first: date, last: date, version: int, touched: ir.Table | None = None
+) -> ir.Table:
+    """Rows of ``gold/product_features``; as :func:`user_features`, with ``product_id`` in ``touched``."""
+    days = engine.table(PRODUCT_DAYS, event_dates=(first - HORIZON, last), version=version)
     attributes = engine.table("silver/products")
-    points = products.changed_at_day_ends(days, attributes, *_midnights(first, last))
-    rows = products.product_features(points, days, attributes)
-    return engine.replace_window("gold/product_features", _dated(rows), first, last, **metadata)
+    if touched is not None:
+        days, attributes = _of(days, touched, products.KEY), _of(attributes, touched, products.KEY)
+    points = products.changed_at_day_ends(days, attributes, *midnights(first, last))
+    return dated(products.product_features(_within(points, touched, products.KEY), days, attributes), version)
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """A table of features at day ends: its key, the rollups that it follows, and what makes its rows."""
+
+    key: str
+    upstream: str
+    rows: Callable[[Engine, date, date, int, ir.Table | None], ir.Table]
+
+
+FEATURES: Final[dict[str, FeatureTable]] = {
+    USER_FEATURES: FeatureTable(users.KEY, USER_DAYS, user_features),
+    PRODUCT_FEATURES: FeatureTable(products.KEY, PRODUCT_DAYS, product_features),
+}
+
+
+def build_features(engine: Engine, first: date, last: date, *, name: str) -> Written:
+    """Features ``name`` (one of ``FEATURES``) at the ends of the days ``first``..``last``."""
+    table = FEATURES[name]
+    return _rebuilt(
+        engine,
+        name,
+        table.upstream,
+        lambda version: table.rows(engine, first, last, version, None),
+        first,
+        last,
+    )
+
+
+#: What makes a range of days of each table, in the order in which they follow from each other.
+BUILDS: Final[dict[str, Callable[[Engine, date, date], Written]]] = {
+    **{name: partial(build_windows, name=name) for name in TILES},
+    **{name: partial(build_days, name=name) for name in ROLLUPS},
+    **{name: partial(build_features, name=name) for name in FEATURES},
+}
 
 
 def point_in_time_user_features(engine: Engine, points: pa.Table) -> pa.Table:
@@ -120,22 +185,38 @@ def point_in_time_product_features(engine: Engine, points: pa.Table) -> pa.Table
     return engine.to_arrow(rows)
 
 
-def _interactions(engine: Engine, first: date, last: date) -> ir.Table:
-    return engine.table("silver/interactions", event_dates=(first, last), columns=windows.INPUT)
+def _rebuilt(
+    engine: Engine, name: str, upstream: str, rows: Callable[[int], ir.Table], first: date, last: date
+) -> Written:
+    """Replace days of ``name`` by ``rows`` of one version of ``upstream``, which the commit names."""
+
+    def build() -> Written:
+        onto = engine.lake.open(name) if engine.lake.exists(name) else None
+        version = engine.lake.open(upstream).version()
+        progress = made_from(upstream, version, first, last)
+        return engine.replace_window(name, rows(version), first, last, progress=progress, onto=onto)
+
+    return until_alone(build)
 
 
-def _midnights(first: date, last: date) -> tuple[int, int]:
+def midnights(first: date, last: date) -> tuple[int, int]:
     """The midnights before the first and after the last of the days, microseconds."""
     since = (first - _EPOCH).days * windows.DAY_US
     return since, since + ((last - first).days + 1) * windows.DAY_US
 
 
-def _dated(features: ir.Table) -> ir.Table:
-    """Features at day ends as the tables hold them: ``as_of`` is the day, ``as_of_time`` the moment."""
+def dated(features: ir.Table, revision: int) -> ir.Table:
+    """Features at day ends as the tables hold them.
+
+    ``as_of`` is the day, ``as_of_time`` the moment, ``revision`` the version of the daily rollups that
+    they were made from: of several rows of one key and day the one of the highest revision holds.
+    """
     before_midnight = micros(features.as_of) - windows.WATERMARK_US - 1
     number = (before_midnight - before_midnight % windows.DAY_US) / windows.DAY_US
-    dated = features.rename(as_of_time="as_of").mutate(as_of=day(number.cast("int32")))
-    return dated.relocate("as_of", "as_of_time", after=features.columns[0])
+    named = features.rename(as_of_time="as_of").mutate(
+        as_of=day(number.cast("int32")), revision=ibis.literal(revision, type="int64")
+    )
+    return named.relocate("as_of", "as_of_time", after=features.columns[0])
 
 
 def _days_of(points: pa.Table) -> tuple[tuple[date, date], tuple[date, date]]:
@@ -146,6 +227,16 @@ def _days_of(points: pa.Table) -> tuple[tuple[date, date], tuple[date, date]]:
     lag = timedelta(microseconds=windows.WATERMARK_US)
     first, last = ((times[end].as_py() - lag).date() for end in ("min", "max"))
     return (first - HORIZON, last), (first, last)
+
+
+def _within(points: ir.Table, touched: ir.Table | None, key: str) -> ir.Table:
+    """Those of ``points`` (key, as_of) that lie within the times of ``touched``."""
+    if touched is None:
+        return points
+    named = touched.rename(_key=key)
+    at = micros(points.as_of) - windows.WATERMARK_US
+    kept = points.join(named, [points[key] == named._key, at > named.since, at <= named.until])
+    return kept.select(key, "as_of").distinct()
 
 
 def _of(rows: ir.Table, asked: ir.Table, key: str) -> ir.Table:

@@ -25,6 +25,8 @@ KEY: Final = "product_id"
 COUNTS: Final = ("clicks", "add_to_carts", "purchases", "rating_sum", "rating_count")
 #: The trend compares the weighted events of this many days with those of as many days before.
 TREND_DAYS: Final = 7
+#: Days after which a day's rollup changes a value by leaving something.
+HORIZONS: Final = (TREND_DAYS, 2 * TREND_DAYS, HORIZON_DAYS)
 SUMS: Final = (*COUNTS, "recent", "earlier")
 
 #: Columns of ``silver/products`` that are looked up.
@@ -45,10 +47,7 @@ def changed_at_day_ends(days: ir.Table, products: ir.Table, since_us: int, until
     """
     counted = days.filter(interest(days) + days.rating_count > 0)
     entered = counted.select(KEY, at=midnight_after(counted.event_date))
-    left = [
-        entered.mutate(at=entered["at"] + count * DAY_US)
-        for count in (TREND_DAYS, 2 * TREND_DAYS, HORIZON_DAYS)
-    ]
+    left = [entered.mutate(at=entered["at"] + count * DAY_US) for count in HORIZONS]
     known = micros(products.valid_from) - WATERMARK_US
     # The midnight at or after: what is known at a day's end belongs to that day.
     told = products.select(KEY, at=known + (DAY_US - known % DAY_US) % DAY_US)

@@ -119,16 +119,20 @@ def product_windows(interactions: ir.Table) -> ir.Table:
 
 def days(windows: ir.Table, key: Sequence[str]) -> ir.Table:
     """Tiles of one kind rolled up by ``key`` and ``event_date``; the meaning of each column stays."""
-    fixed = (*key, "event_date", "window_start")
+    return summed(windows.drop("window_start"), (*key, "event_date"))
+
+
+def summed(rows: ir.Table, key: Sequence[str]) -> ir.Table:
+    """Tiles or rollups with one row for each ``key``, which are all their columns but the values."""
     totals: dict[str, ir.Scalar] = {}
-    for name in windows.columns:
+    for name in rows.columns:
         if name == "first_event_time":
-            totals[name] = windows[name].min()
+            totals[name] = rows[name].min()
         elif name == "last_event_time":
-            totals[name] = windows[name].max()
-        elif name not in fixed:
-            totals[name] = windows[name].sum()
-    return windows.group_by(*key, "event_date").agg(**totals)
+            totals[name] = rows[name].max()
+        elif name not in key:
+            totals[name] = rows[name].sum()
+    return rows.group_by(*key).agg(**totals)
 
 
 def _prepared(interactions: ir.Table) -> ir.Table:

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Final
 
 from reco_assets.interactions import silver
 from reco_assets.platform.engine import Engine, Written
+from reco_assets.platform.increments import made_from, until_alone
+
+RAW: Final = "raw/events"
+INTERACTIONS: Final = "silver/interactions"
 
 
-def build_interactions(engine: Engine, first: date, last: date, **metadata: str) -> Written:
+def build_interactions(engine: Engine, first: date, last: date) -> Written:
     """``silver/interactions`` of the days ``first``..``last`` from ``raw/events`` and ``silver/products``.
 
     A range gives the same as its days one by one, and doing it again changes nothing. Raises
     MissingTable.
     """
     margin = timedelta(days=silver.MARGIN_DAYS)
-    raw = engine.table("raw/events", event_dates=(first - margin, last), columns=silver.RAW_COLUMNS)
-    history = silver.category_history(engine.table("silver/products"))
-    rows = silver.interactions(raw, history)
-    rows = rows.filter(rows.event_date.between(first, last))
-    return engine.replace_window("silver/interactions", rows, first, last, **metadata)
+
+    def build() -> Written:
+        onto = engine.lake.open(INTERACTIONS) if engine.lake.exists(INTERACTIONS) else None
+        version = engine.lake.open(RAW).version()
+        raw = engine.table(
+            RAW, event_dates=(first - margin, last), columns=silver.RAW_COLUMNS, version=version
+        )
+        history = silver.category_history(engine.table("silver/products"))
+        rows = silver.interactions(raw, history)
+        rows = rows.filter(rows.event_date.between(first, last))
+        progress = made_from(RAW, version, first, last)
+        return engine.replace_window(INTERACTIONS, rows, first, last, progress=progress, onto=onto)
+
+    return until_alone(build)

@@ -1,4 +1,4 @@
-"""The packed values of the online store: one a user, one a session, one a product.
+"""The packed values of the online store: two a user, one a session, one a product.
 
 All numbers are little-endian. A user's value, ``U`` being the number of user features:
 
@@ -23,6 +23,10 @@ microseconds (upper 53 bits) and its :class:`EventType` code (lower 3 bits). Not
 that a session feature is the same number online as in training. The events stand at the end so
 that one more can be appended to a value without reading it; readers take the last ``RECENT``.
 
+A user's pending value holds what was collected and is not yet in the value above: entries of 19
+bytes in the order of arrival, to the end of the value. An entry is a recent event (13 bytes), then
+the 48-bit key of its event id, by which it is found again when the event has reached the tables.
+
 A session's value is two bytes (version, zero) and recent events. A product's value is version,
 three zero bytes, catalogue hash (4), category key (4), four zero bytes, then the product features.
 """
@@ -43,6 +47,7 @@ from reco_assets.recommender.types import RECENT, Floats, Int8s, Int32s, Int64s,
 VERSION: Final = 1
 KEY_BYTES: Final = 6
 EVENT_BYTES: Final = 13
+PENDING_BYTES: Final = EVENT_BYTES + KEY_BYTES
 SESSION_HEADER: Final = bytes((VERSION, 0))
 
 CATALOGUE: Final = bytes.fromhex(catalogue_hash()[:8])
@@ -68,6 +73,11 @@ def pack_events(keys: UInt64s, kinds: Int8s, times: Int64s) -> Bytes:
 def encode_session(keys: UInt64s, kinds: Int8s, times: Int64s) -> bytes:
     """A session's packed value, oldest event first."""
     return SESSION_HEADER + pack_events(keys[-RECENT:], kinds[-RECENT:], times[-RECENT:]).tobytes()
+
+
+def pack_pending(keys: UInt64s, kinds: Int8s, times: Int64s, events: UInt64s) -> Bytes:
+    """Pending events as ``uint8[n, PENDING_BYTES]``; ``events`` are the 48-bit keys of the event ids."""
+    return np.concatenate([pack_events(keys, kinds, times), low_bytes(events, KEY_BYTES)], axis=1)
 
 
 def decode_user(value: bytes, items: ItemTable) -> UserState:
@@ -103,6 +113,25 @@ def decode_session(value: bytes, items: ItemTable) -> tuple[Int32s, Int8s, Int64
     if value[:2] != SESSION_HEADER:
         raise IncompatibleBundle("reading a session's online value: it was packed by another version")
     keys, kinds, times = _unpack(np.frombuffer(value, np.uint8), len(SESSION_HEADER), 0, RECENT)
+    rows = items.rows(keys)
+    known = rows >= 0
+    return rows[known], kinds[known], times[known]
+
+
+def decode_pending(value: bytes, items: ItemTable) -> tuple[Int32s, Int8s, Int64s]:
+    """Item rows, kinds and times of a user's last ``RECENT`` pending events, in the order of arrival.
+
+    Products that ``items`` lacks are left out.
+
+    Raises
+    ------
+    IncompatibleBundle
+        The value is not made of whole entries.
+    """
+    if len(value) % PENDING_BYTES:
+        raise IncompatibleBundle("reading a user's pending events: they were packed by another version")
+    entries = np.frombuffer(value, np.uint8).reshape(-1, PENDING_BYTES)[-RECENT:]
+    keys, kinds, times = _unpack(np.ascontiguousarray(entries[:, :EVENT_BYTES]).reshape(-1), 0, 0, RECENT)
     rows = items.rows(keys)
     known = rows >= 0
     return rows[known], kinds[known], times[known]

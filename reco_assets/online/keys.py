@@ -6,6 +6,10 @@ from typing import Final
 
 #: The Delta version of ``gold/product_features`` that the product values were made from.
 PRODUCT_EPOCH: Final = "products:epoch"
+#: How far the user and product values follow the tables; see online/refresh.
+ONLINE_MARK: Final = "online:mark"
+#: How the last micro-batch went, as JSON; see streaming/status.
+STREAM_STATUS: Final = "stream:status"
 #: Stream of product changes: fields ``epoch`` and ``keys``, the packed 6-byte keys that changed.
 PRODUCT_CHANGES: Final = "products:changes"
 #: Stream of what the service answered, until it is brought into ``raw/decisions``.
@@ -15,6 +19,11 @@ DECISIONS: Final = "decisions"
 def user(user_id: str) -> str:
     """Key of a user's packed value."""
     return f"u:{user_id}"
+
+
+def pending(user_id: str) -> str:
+    """Key of a user's packed pending events: collected, and not yet in the user's value."""
+    return f"n:{user_id}"
 
 
 def session(session_id: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -15,7 +15,7 @@ from reco_assets.events.contract import EventType
 from reco_assets.features.catalogue import PRODUCT_FEATURES, USER_FEATURES
 from reco_assets.features.matrix import feature_matrix
 from reco_assets.online import keys
-from reco_assets.online.codec import pack_keys
+from reco_assets.online.codec import KEY_BYTES, PENDING_BYTES, pack_keys
 from reco_assets.online.packing import Bought, Recent, Users, encode_products, encode_users
 from reco_assets.recommender.types import RECENT, Int64s, UInt64s
 
@@ -31,6 +31,22 @@ MOST_CHANGES: Final = 50_000
 RECENT_TYPES: Final = ("click", "add_to_cart", "purchase", "favorite", "rate")
 
 Progress = Callable[[int], None]
+
+#: KEYS: a user's pending value. ARGV: packed keys of event ids. Leaves the entries of other events.
+_SETTLE: Final = f"""
+local pending = redis.call('GET', KEYS[1])
+if not pending then return 0 end
+local gone = {{}}
+for at = 1, #ARGV[1], {KEY_BYTES} do gone[string.sub(ARGV[1], at, at + {KEY_BYTES - 1})] = true end
+local kept = {{}}
+for at = 1, #pending, {PENDING_BYTES} do
+  local entry = string.sub(pending, at, at + {PENDING_BYTES - 1})
+  if not gone[string.sub(entry, {PENDING_BYTES - KEY_BYTES + 1})] then kept[#kept + 1] = entry end
+end
+if #kept == 0 then redis.call('DEL', KEYS[1])
+else redis.call('SET', KEYS[1], table.concat(kept), 'KEEPTTL') end
+return #kept
+"""
 
 
 def user_values(
@@ -78,6 +94,20 @@ def write_users(
     ids, values = user_values(users, recents, bought)
     _write(client, [keys.user(user_id) for user_id in ids], values, ttl_days, progress)
     return len(ids)
+
+
+def settle(client: redis.Redis, drained: Mapping[str, Sequence[str]]) -> None:
+    """Take the events ``drained``, ids by user, from the users' pending values.
+
+    Call it when the users' own values hold them: a reader sees an event in one place or in both.
+    """
+    script = client.register_script(_SETTLE)
+    people = list(drained)
+    for start in range(0, len(people), CHUNK):
+        with client.pipeline(transaction=False) as together:
+            for person in people[start : start + CHUNK]:
+                script([keys.pending(person)], [pack_keys(product_keys(drained[person]))], together)
+            together.execute()
 
 
 def write_products(

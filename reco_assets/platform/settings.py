@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class Settings(BaseSettings):
@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     stream_partitions: int = Field(
         4, description="Partitions of a stream that the engine creates itself.", ge=1, le=1024
     )
+    stream_seconds: float = Field(10.0, description="Seconds between two micro-batches.", gt=0)
     stream_most: int = Field(
         2_000_000, description="Unread records that a Redis stream may hold, over its partitions.", ge=1
     )
@@ -62,6 +63,23 @@ class Settings(BaseSettings):
     service_workers: int = Field(1, description="Worker processes of the service.", ge=1)
     user_ttl_days: int = Field(30, description="Days a user's online value lives.", ge=1)
     product_ttl_days: int = Field(7, description="Days a product's online value lives.", ge=1)
+    spool_mb: int = Field(
+        256,
+        description="Events that a worker of the service keeps on disk while the stream is down, MB.",
+        ge=1,
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Origins whose pages may send events, with commas between; * is any.",
+    )
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _separated(cls, value: object) -> object:
+        """Origins as the environment has them: one text."""
+        if not isinstance(value, str):
+            return value
+        return tuple(origin.strip().rstrip("/") for origin in value.split(",") if origin.strip())
 
     @property
     def lake_root(self) -> str:

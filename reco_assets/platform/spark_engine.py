@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from itertools import count
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
+from deltalake import DeltaTable
 from ibis.backends.sql.datatypes import PySparkType
 from typing_extensions import override
 
@@ -106,13 +107,17 @@ class SparkEngine(Engine):
         *,
         event_dates: tuple[date, date] | None = None,
         columns: Sequence[str] | None = None,
+        version: int | None = None,
     ) -> ir.Table:
         if not self.lake.exists(name):
             raise MissingTable(
                 f"reading {name}: the table has not been written yet",
                 hint="materialize it first, e.g. `reco materialize`",
             )
-        frame = self._session.read.format("delta").load(self.lake.uri(name))
+        reader = self._session.read.format("delta")
+        if version is not None:
+            reader = reader.option("versionAsOf", version)
+        frame = reader.load(self.lake.uri(name))
         if event_dates:
             frame = frame.where(within(day_column(name), *event_dates))
         return self._view(frame.select(*columns) if columns else frame)
@@ -128,10 +133,26 @@ class SparkEngine(Engine):
 
     @override
     def replace_window(
-        self, name: str, expression: ir.Table, first: date, last: date, **metadata: str
+        self,
+        name: str,
+        expression: ir.Table,
+        first: date,
+        last: date,
+        *,
+        progress: Mapping[str, int] | None = None,
+        onto: DeltaTable | None = None,
     ) -> Written:
+        """As the protocol has it, in two commits.
+
+        Spark's writer takes one application transaction, so ``progress`` follows in a commit of its
+        own, and it checks for concurrent writers against its own snapshot, not against ``onto``.
+        """
         window = within(PARTITIONS[name], first, last)
-        return self._write(name, expression, window if self.lake.exists(name) else None, metadata)
+        written = self._write(name, expression, window if self.lake.exists(name) else None, {})
+        if not progress:
+            return written
+        nothing = pa.schema(self.lake.open(name).schema().to_arrow()).empty_table()
+        return Written(self.lake.append(name, nothing, progress), written.rows)
 
     @override
     def replace(self, name: str, expression: ir.Table, **metadata: str) -> Written:

@@ -27,7 +27,8 @@ def open_shop(engine: Engine, rows: Iterable[Event], shelf: Iterable[Product] = 
     assert isinstance(first, date)
     assert isinstance(last, date)
     build_interactions(engine, first, last)
-    pipeline.build_windows(engine, first, last)
+    for name in (*pipeline.TILES, *pipeline.ROLLUPS):
+        pipeline.BUILDS[name](engine, first, last)
     return first, last
 
 

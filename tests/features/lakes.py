@@ -89,14 +89,13 @@ def stock(engine: Engine, *rows: Product) -> None:
 def build(engine: Engine, first: date, last: date) -> None:
     """Every table of the days ``first``..``last``."""
     build_interactions(engine, first, last)
-    pipeline.build_windows(engine, first, last)
-    pipeline.build_user_features(engine, first, last)
-    pipeline.build_product_features(engine, first, last)
+    for make in pipeline.BUILDS.values():
+        make(engine, first, last)
 
 
 def content(engine: Engine, name: str) -> pl.DataFrame:
-    """All rows of a lake table in a fixed order."""
-    table = engine.lake.scan(name).collect()
+    """All rows of a lake table in a fixed order, without what says when they were made."""
+    table = engine.lake.scan(name).collect().drop("revision", strict=False)
     return table.select(sorted(table.columns)).sort(sorted(table.columns))
 
 

@@ -54,7 +54,7 @@ class Recalculating(SparkEngine):
         self.made: dict[str, pa.Table] = {}
 
     def replace_window(
-        self, name: str, expression: ir.Table, first: date, last: date, **metadata: str
+        self, name: str, expression: ir.Table, first: date, last: date, **how: object
     ) -> Written:
         self.made[name] = self.to_arrow(expression)
         return Written(0, self.made[name].num_rows)
@@ -98,7 +98,7 @@ def test_both_engines_write_the_same_tables_and_go_on_with_each_others(
         stock(engine, *SHELF)
         deliver(engine, random_events(seed=3, count=300, first=FIRST, days=3))
         build_interactions(engine, FIRST, LAST)
-        pipeline.build_user_windows(engine, FIRST, LAST)
+        pipeline.BUILDS["gold/user_windows"](engine, FIRST, LAST)
 
     for name in ("silver/interactions", "gold/user_windows"):
         expected, found = content(duckdb, name), content(spark, name)
@@ -109,7 +109,7 @@ def test_both_engines_write_the_same_tables_and_go_on_with_each_others(
     before = content(duckdb, "gold/user_windows")
     kept = {path for path in duckdb.lake.files("gold/user_windows") if LAST.isoformat() not in path}
     other = SparkEngine(duckdb.lake, session)
-    written = pipeline.build_user_windows(other, LAST, LAST, reason="again")
+    written = pipeline.BUILDS["gold/user_windows"](other, LAST, LAST)
 
     assert written.rows == before.filter(pl.col("event_date") == LAST).height
     assert written.version == duckdb.lake.version("gold/user_windows")

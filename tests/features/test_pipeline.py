@@ -40,12 +40,7 @@ def test_a_range_gives_the_same_as_its_days_in_any_order(shop: Engine) -> None:
     at_once = contents(shop)
 
     days = [FIRST + timedelta(days=number) for number in range(4)]
-    for step in (
-        build_interactions,
-        pipeline.build_windows,
-        pipeline.build_user_features,
-        pipeline.build_product_features,
-    ):
+    for step in (build_interactions, *pipeline.BUILDS.values()):
         for day in reversed(days):
             step(shop, day, day)
 
@@ -90,7 +85,7 @@ def test_a_step_before_its_input_says_what_is_missing(engine: Engine) -> None:
 def test_daily_features_hold_the_users_that_changed(engine: Engine) -> None:
     open_shop(engine, [click("u1", "p1", at="2024-05-01T12:00"), click("u2", "p1", at="2024-05-02T12:00")])
 
-    pipeline.build_user_features(engine, date(2024, 5, 1), date(2024, 6, 5))
+    pipeline.BUILDS["gold/user_features"](engine, date(2024, 5, 1), date(2024, 6, 5))
 
     table = content(engine, "gold/user_features").sort("as_of")
     assert table.select("user_id", "as_of", "as_of_time", "total_events").rows() == [
@@ -108,7 +103,7 @@ def test_daily_features_hold_the_products_that_changed(engine: Engine) -> None:
     ]
     open_shop(engine, [purchase("u1", "p1", at="2024-05-01T12:00")], shelf)
 
-    pipeline.build_product_features(engine, date(2024, 5, 1), date(2024, 6, 5))
+    pipeline.BUILDS["gold/product_features"](engine, date(2024, 5, 1), date(2024, 6, 5))
 
     table = content(engine, "gold/product_features").sort("as_of")
     assert table.select("as_of", "price", "purchases", pl.col("trend").round(3)).rows() == [

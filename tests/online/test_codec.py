@@ -16,12 +16,15 @@ from reco_assets.catalogue.items import ItemTable, category_key, item_table, pro
 from reco_assets.errors import IncompatibleBundle
 from reco_assets.features.catalogue import PRODUCT_FEATURES, USER_FEATURES
 from reco_assets.online.codec import (
+    PENDING_BYTES,
+    decode_pending,
     decode_products,
     decode_session,
     decode_user,
     encode_session,
     pack_events,
     pack_keys,
+    pack_pending,
     unpack_keys,
     user_times,
 )
@@ -142,6 +145,28 @@ def test_a_packed_session_is_the_session(events: list[Event]) -> None:
     rows, kinds, times = decode_session(encode_session(*columns(events)), ITEMS)
     found = list(zip([ITEMS.ids[row] for row in rows], kinds.tolist(), times.tolist(), strict=True))
     assert found == events[-RECENT:]
+
+
+@given(st.lists(an_event, max_size=RECENT + 5))
+@settings(max_examples=30, deadline=None)
+def test_pending_events_are_nineteen_bytes_each_in_the_order_of_arrival(events: list[Event]) -> None:
+    names = [f"event {number}" for number in range(len(events))]
+    entries = pack_pending(*columns(events), product_keys(names))
+    assert entries.shape == (len(events), PENDING_BYTES)
+    rows, kinds, times = decode_pending(entries.tobytes(), ITEMS)
+    found = list(zip([ITEMS.ids[row] for row in rows], kinds.tolist(), times.tolist(), strict=True))
+    assert found == events[-RECENT:]
+    ends = b"".join(entry[13:].tobytes() for entry in entries)
+    np.testing.assert_array_equal(unpack_keys(ends), product_keys(names))
+
+
+def test_pending_events_of_products_that_the_bundle_lacks_are_left_out() -> None:
+    events = [("p1", 0, 10**15), ("gone", 1, 10**15 + 1), ("p2", 3, 10**15 + 2)]
+    value = pack_pending(*columns(events), product_keys("abc")).tobytes()
+    rows, kinds, times = decode_pending(value, table(["p1", "p2"]))
+    assert (rows.tolist(), kinds.tolist(), times.tolist()) == ([0, 1], [0, 3], [10**15, 10**15 + 2])
+    with pytest.raises(IncompatibleBundle, match="another version"):
+        decode_pending(value[:-1], ITEMS)
 
 
 def test_what_the_bundle_lacks_is_left_out_and_the_order_stays() -> None:

@@ -1,11 +1,7 @@
-from datetime import UTC, datetime
-
 import polars as pl
 
-from reco_assets.online.state import bought_products, newest_features, recent_events
+from reco_assets.online.state import bought_products, recent_events
 from tests.builders import click, events, purchase, search
-
-AT = datetime(2024, 5, 10, tzinfo=UTC)
 
 
 def silver(*rows: dict) -> pl.LazyFrame:  # type: ignore[type-arg]
@@ -14,7 +10,7 @@ def silver(*rows: dict) -> pl.LazyFrame:  # type: ignore[type-arg]
 
 def test_a_person_is_remembered_after_months() -> None:
     table = silver(click("u1", "old", at="2024-01-01T00:00"))
-    assert recent_events(table, AT).collect()["product_id"].to_list() == ["old"]
+    assert recent_events(table).collect()["product_id"].to_list() == ["old"]
 
 
 def test_recent_events_are_the_last_product_events_oldest_first() -> None:
@@ -22,14 +18,13 @@ def test_recent_events_are_the_last_product_events_oldest_first() -> None:
         click("u1", "p2", at="2024-05-09T12:02"),
         click("u1", "p1", at="2024-05-09T12:01"),
         search("u1", "shoes", at="2024-05-09T12:03"),
-        click("u1", "late", at="2024-05-11T00:00"),
     )
-    assert recent_events(table, AT).collect()["product_id"].to_list() == ["p1", "p2"]
+    assert recent_events(table).collect()["product_id"].to_list() == ["p1", "p2"]
 
 
 def test_only_as_many_recent_events_as_the_online_value_holds() -> None:
     table = silver(*(click("u1", f"p{n}", at=f"2024-05-09T12:{n:02}") for n in range(30)))
-    found = recent_events(table, AT).collect()["product_id"].to_list()
+    found = recent_events(table).collect()["product_id"].to_list()
     assert found == [f"p{n}" for n in range(10, 30)]
 
 
@@ -40,15 +35,4 @@ def test_bought_products_are_distinct_and_remembered_for_years() -> None:
         purchase("u1", "p1", at="2024-05-02T00:00"),
         click("u1", "p9", at="2024-05-02T00:00"),
     )
-    assert bought_products(table, AT).collect()["products"].to_list() == [["p2", "p1"]]
-
-
-def test_the_features_that_hold_are_the_last_before_the_moment() -> None:
-    rows = pl.LazyFrame(
-        {
-            "user_id": ["u1", "u1", "u1"],
-            "as_of_time": [datetime(2024, 5, day, tzinfo=UTC) for day in (2, 9, 11)],
-            "clicks": [1, 2, 3],
-        }
-    )
-    assert newest_features(rows, "user_id", AT).collect()["clicks"].to_list() == [2]
+    assert bought_products(table).collect()["products"].to_list() == [["p2", "p1"]]

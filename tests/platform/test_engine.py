@@ -78,13 +78,13 @@ def test_a_window_replaces_its_days_only_and_says_what_it_wrote(engine: Engine) 
     days = engine.table("gold/user_days", event_dates=(DAYS[1], DAYS[2]))
 
     written = engine.replace_window(
-        "gold/user_days", days.mutate(events=days.events * 10), DAYS[1], DAYS[2], run="r1"
+        "gold/user_days", days.mutate(events=days.events * 10), DAYS[1], DAYS[2], progress={"r1": 7}
     )
 
     assert (written.version, written.rows) == (1, 2)
     assert rows(engine, engine.table("gold/user_days", columns=["events"])) == [(1,), (20,), (30,)]
     assert engine.lake.files("gold/user_days", DAYS[0], DAYS[0]) == kept
-    assert engine.lake.open("gold/user_days").history(1)[0]["run"] == "r1"
+    assert engine.lake.progress("gold/user_days", "r1") == 7
 
 
 def test_a_whole_table_is_replaced(engine: Engine) -> None:

@@ -56,7 +56,7 @@ def test_it_answers_this_machine_only_and_never_evicts(own: Settings) -> None:
         kept = client.config_get("*")
     assert kept["bind"] == "127.0.0.1"
     assert (kept["maxmemory-policy"], kept["appendonly"], kept["appendfsync"]) == (
-        "noeviction", "yes", "everysec",
+        "noeviction", "yes", "always",
     )  # fmt: skip
 
 

@@ -1,0 +1,70 @@
+"""Silver interactions kept up to date: what new raw events add, at a cost that follows the new events.
+
+The result is what :func:`build_interactions` would make of everything. An event whose id is new is
+appended. One that repeats an event in every field changes nothing. Only where two events share an id
+and differ in content can a row that is there already have to go; the days in question are made anew.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Final, cast
+
+import polars as pl
+
+from reco_assets.interactions import silver
+from reco_assets.interactions.pipeline import INTERACTIONS, RAW, build_interactions
+from reco_assets.interactions.repeats import Known, near, sift
+from reco_assets.platform.engine import Engine
+from reco_assets.platform.increments import (
+    Advanced,
+    Progress,
+    changes,
+    first_look,
+    not_taken_in,
+    read_appended,
+    runs,
+    taken_in,
+    until_alone,
+)
+
+_DAY: Final = timedelta(days=1)
+_COLUMNS: Final = ("delivery", "delivery_position", *silver.RAW_COLUMNS)
+
+
+def advance_interactions(engine: Engine, known: Known) -> Advanced:
+    """Bring ``silver/interactions`` up to the newest ``raw/events``; doing it again changes nothing."""
+    return until_alone(lambda: _advance(engine, known))
+
+
+def _advance(engine: Engine, known: Known) -> Advanced:
+    lake = engine.lake
+    progress = Progress.open(lake, INTERACTIONS, RAW)
+    upto, after, stale = lake.open(RAW).version(), progress.upto, set[date]()
+    if after is None:
+        days = lake.scan(RAW, upto).select(pl.col("event_date").unique()).collect()["event_date"].to_list()
+        stale, after = first_look(progress, days, upto)
+    found = changes(lake, RAW, after, upto)
+    if found.rewritten:  # raw events were taken away: partitions there are days of arrival, not of events
+        days = lake.scan(INTERACTIONS).select(pl.col("event_date").unique()).collect()["event_date"].to_list()
+        stale |= set(near(days)) & {day for day in days if progress.of(day) < max(found.rewritten.values())}
+    if found.nothing and not stale and progress.upto is not None:
+        return Advanced(INTERACTIONS, upto)
+    rows = read_appended(lake, RAW, found.appended, _COLUMNS)
+    new = not_taken_in(rows.filter(~pl.col("event_date").is_in(sorted(stale))), progress, "event_date")
+    fresh, unclear = sift(new, known, upto)
+    stale |= unclear | {day + _DAY for day in unclear}
+    for first, last in runs(stale):
+        build_interactions(engine, first, last)
+    if stale:
+        progress = Progress.open(lake, INTERACTIONS, RAW)
+        fresh = fresh.filter(~pl.col("event_date").is_in(sorted(stale)))
+    shelf = engine.table("silver/products")
+    arrived = engine.arrow(fresh.select(silver.RAW_COLUMNS).to_arrow())
+    products = shelf.semi_join(arrived, "product_id")
+    made = engine.to_arrow(
+        silver.with_categories(arrived, silver.category_history(products)).select(*silver.COLUMNS)
+    )
+    days = cast("list[date]", fresh["event_date"].unique().to_list())
+    lake.append(INTERACTIONS, made, taken_in(RAW, upto, days), progress.table)
+    return Advanced(INTERACTIONS, upto, new.height, len(found.appended), made.num_rows, tuple(sorted(stale)))

@@ -1,0 +1,213 @@
+"""The online store brought up to date: only the users and products whose values have changed.
+
+A value is a function of the tables and of the moment. Since the last refresh it can have changed
+because new interactions came, because a tile was closed, because a day has left a horizon at
+midnight, or because the catalogue says something else; nobody else is touched. What was refreshed,
+up to which versions and which moment, stands in Redis beside the values: a store that was lost, or
+whose tables were rewritten, is filled as a whole, without being emptied first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final, cast
+
+import msgspec
+import polars as pl
+import redis
+
+from reco_assets.features.products import HORIZONS
+from reco_assets.features.windows import WATERMARK_US, WINDOW_US
+from reco_assets.online import keys
+from reco_assets.online.materialise import settle, write_products, write_users
+from reco_assets.online.state import (
+    bought_products,
+    known_products,
+    known_users,
+    product_rows,
+    recent_events,
+    user_rows,
+)
+from reco_assets.platform.engine import Engine
+from reco_assets.platform.increments import Changes, Progress, changes, read_appended
+
+_INTERACTIONS: Final = "silver/interactions"
+_RAW: Final = "raw/events"
+_PRODUCTS: Final = "silver/products"
+_WHO_AND_WHEN: Final = ("user_id", "product_id", "event_type", "timestamp")
+_WATERMARK: Final = timedelta(microseconds=WATERMARK_US)
+_DAY: Final = timedelta(days=1)
+_EPOCH: Final = "gold/product_features"
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """How far the online store has come: the moment, and the version of each table it was made from.
+
+    ``newest`` is the time of the newest event in it.
+    """
+
+    at: datetime
+    interactions: int
+    raw: int
+    products: int
+    newest: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """Values written; ``whole`` where everything was written."""
+
+    at: datetime
+    users: int
+    products: int
+    whole: bool
+    mark: Mark
+
+
+def refresh(
+    engine: Engine,
+    client: redis.Redis,
+    at: datetime,
+    *,
+    user_ttl_days: int,
+    product_ttl_days: int,
+    whole: bool = False,
+) -> Refreshed:
+    """Bring the online store to what the tables say at ``at``; the tables must be up to date.
+
+    ``whole`` writes everybody. Doing it again changes nothing, also after a crash in the middle.
+    """
+    before = None if whole else read_mark(client)
+    lake = engine.lake
+    raw = Progress.open(lake, _INTERACTIONS, _RAW).upto
+    now = Mark(
+        at=at,
+        interactions=lake.open(_INTERACTIONS).version(),
+        raw=lake.open(_RAW).version() if raw is None else raw,
+        products=lake.open(_PRODUCTS).version(),
+    )
+    touched = _touched(engine, before, now) if before is not None and before.at <= at else None
+    interactions = lake.scan(_INTERACTIONS, now.interactions)
+    if touched is None:
+        users = known_users(interactions)
+        products = known_products(interactions, lake.scan(_PRODUCTS, now.products))
+    else:
+        users, products = touched.users, touched.products
+        interactions = interactions.filter(pl.col("user_id").is_in(users.implode()))
+    written = write_users(
+        client,
+        user_rows(engine, users, at),
+        recent_events(interactions).collect(engine="streaming"),
+        bought_products(interactions).collect(engine="streaming"),
+        ttl_days=user_ttl_days,
+    )
+    settle(client, touched.drained if touched is not None else _pending_in_lake(engine, client, now.raw))
+    if len(products):
+        epoch = lake.version(_EPOCH) or 0
+        write_products(client, product_rows(engine, products, at), epoch=epoch, ttl_days=product_ttl_days)
+    newest = touched.newest if touched is not None else _newest(interactions)
+    times = [time for time in (before.newest if before and touched else None, newest) if time is not None]
+    mark = msgspec.structs.replace(now, newest=max(times, default=None))
+    client.set(keys.ONLINE_MARK, msgspec.json.encode(mark))
+    return Refreshed(at, written, len(products), touched is None, mark)
+
+
+def read_mark(client: redis.Redis) -> Mark | None:
+    """How far the online store has come; None where it is empty or was written by another version."""
+    written = cast("bytes | None", client.get(keys.ONLINE_MARK))
+    try:
+        return msgspec.json.decode(written, type=Mark) if written is not None else None
+    except msgspec.DecodeError:
+        return None
+
+
+@dataclass(frozen=True)
+class _Touched:
+    """Whose values may have changed, and which collected events of each user have reached the lake."""
+
+    users: pl.Series
+    products: pl.Series
+    drained: Mapping[str, list[str]]
+    newest: datetime | None
+
+
+def _touched(engine: Engine, before: Mark, now: Mark) -> _Touched | None:
+    """None where only writing everything will do."""
+    lake = engine.lake
+    found = changes(lake, _INTERACTIONS, before.interactions, now.interactions)
+    arrived = changes(lake, _RAW, before.raw, now.raw)
+    if found.rewritten or before.products != now.products:
+        return None
+    new = read_appended(lake, _INTERACTIONS, found.appended, _WHO_AND_WHEN)
+    did = new.filter(pl.col("event_type") != "impression")
+    times = (before.at, now.at)
+    users = [did["user_id"], _closed(engine, "user", *times), _left(engine, "user", *times)]
+    products = [
+        new["product_id"].drop_nulls(),
+        _closed(engine, "product", *times),
+        _left(engine, "product", *times),
+        _revalued(engine, before.at, now),
+    ]
+    newest = cast("datetime | None", new["timestamp"].max())
+    who, what = pl.concat(users).unique(), pl.concat(products).unique()
+    return _Touched(who, what, _drained(engine, arrived), newest)
+
+
+def _closed(engine: Engine, who: str, since: datetime, until: datetime) -> pl.Series:
+    """Ids whose tiles were closed within ``(since, until]``."""
+    width = timedelta(microseconds=WINDOW_US)
+    first, last = since - _WATERMARK - width, until - _WATERMARK - width
+    tiles = engine.lake.scan(f"gold/{who}_windows").filter(
+        pl.col("event_date").is_between(first.date(), last.date())
+        & (pl.col("window_start") > first)
+        & (pl.col("window_start") <= last)
+    )
+    return tiles.select(pl.col(f"{who}_id").unique()).collect()[f"{who}_id"]
+
+
+def _left(engine: Engine, who: str, since: datetime, until: datetime) -> pl.Series:
+    """Ids of whom a day has left a horizon at a midnight within ``(since, until]``."""
+    day, last = (since - _WATERMARK).date() + _DAY, (until - _WATERMARK).date()
+    gone: set[date] = set()
+    while day <= last:
+        gone |= {day - _DAY - days * _DAY for days in HORIZONS}
+        day += _DAY
+    if not gone:
+        return pl.Series(dtype=pl.String)
+    rollups = engine.lake.scan(f"gold/{who}_days").filter(pl.col("event_date").is_in(sorted(gone)))
+    return rollups.select(pl.col(f"{who}_id").unique()).collect()[f"{who}_id"]
+
+
+def _revalued(engine: Engine, since: datetime, now: Mark) -> pl.Series:
+    """Products for which another row of the catalogue holds than at ``since``."""
+    rows = engine.lake.scan(_PRODUCTS, now.products).filter(
+        (pl.col("valid_from") > since) & (pl.col("valid_from") <= now.at)
+        | (pl.col("valid_to") > since) & (pl.col("valid_to") <= now.at)
+    )
+    return rows.select("product_id").collect()["product_id"]
+
+
+def _newest(interactions: pl.LazyFrame) -> datetime | None:
+    return cast("datetime | None", interactions.select(pl.col("timestamp").max()).collect().item())
+
+
+def _pending_in_lake(engine: Engine, client: redis.Redis, raw: int) -> dict[str, list[str]]:
+    """Of everybody who has pending events, the ids of the events that the lake holds."""
+    prefix = keys.pending("")
+    people = [name.decode().removeprefix(prefix) for name in client.scan_iter(f"{prefix}*", count=10_000)]
+    if not people:
+        return {}
+    rows = engine.lake.scan(_RAW, raw).filter(pl.col("user_id").is_in(people))
+    grouped = rows.group_by("user_id").agg(pl.col("event_id")).collect(engine="streaming")
+    return dict(grouped.iter_rows())
+
+
+def _drained(engine: Engine, arrived: Changes) -> dict[str, list[str]]:
+    """Ids of the events that have come from a stream, by user."""
+    rows = read_appended(engine.lake, _RAW, arrived.appended, ("user_id", "event_id", "delivery"))
+    grouped = (
+        rows.filter(pl.col("delivery").str.starts_with("stream:")).group_by("user_id").agg(pl.col("event_id"))
+    )
+    return dict(grouped.iter_rows())

@@ -1,0 +1,120 @@
+"""Micro-batch after micro-batch: as large as the stream is behind, and no more often than need be."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import redis
+
+from reco_assets.features.windows import WATERMARK_US, WINDOW_US
+from reco_assets.interactions.repeats import Known
+from reco_assets.online.refresh import Mark, read_mark
+from reco_assets.platform.engine import Engine
+from reco_assets.platform.settings import Settings
+from reco_assets.platform.streams.stream import Stream
+from reco_assets.streaming.compaction import Compaction
+from reco_assets.streaming.microbatch import MicroBatch, micro_batch
+
+#: Records of one read of the stream, at the least and at the most, over all partitions. The larger
+#: one takes some 600 MB while it is on its way.
+LEAST: Final = 5_000
+MOST: Final = 100_000
+#: Rounds between two looks at how many small files there are.
+COMPACT_EVERY: Final = 30
+#: A follower that has had nothing to do for so many rounds ends; the sensor starts another.
+IDLE_ROUNDS: Final = 6
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a follower works with; ``engine`` opens a new one for each micro-batch."""
+
+    settings: Settings
+    engine: Callable[[], Engine]
+    known: Known
+    stream: Stream
+    client: redis.Redis
+
+
+def follow_stream(
+    parts: Parts,
+    *,
+    until: float | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    pause: Callable[[float], object] = time.sleep,
+) -> Iterator[MicroBatch]:
+    """Micro-batches until nothing has come for ``IDLE_ROUNDS`` rounds, or until ``until`` (monotonic s).
+
+    A round that leaves the stream empty is followed by a pause up to ``stream_seconds``; while the
+    stream is behind there is none, and every read is twice as large as the one before.
+    """
+    compaction = Compaction(parts.engine().lake)
+    most, idle, rounds = LEAST, 0, 0
+    while idle < IDLE_ROUNDS and (until is None or time.monotonic() < until):
+        started = time.monotonic()
+        engine = parts.engine()
+        try:
+            batch = micro_batch(engine, parts.known, parts.stream, parts.client, parts.settings, clock, most)
+        finally:
+            engine.close()
+        yield batch
+        rounds += 1
+        behind = batch.drained.waiting > 0
+        most = min(most * 2, MOST) if behind else max(LEAST, most // 2)
+        busy = batch.drained.records or closes_later(batch.refreshed.mark if batch.refreshed else None)
+        idle = 0 if busy else idle + 1
+        if rounds % COMPACT_EVERY == 0:
+            compaction.begin()
+        if not behind:
+            pause(max(0.0, parts.settings.stream_seconds - (time.monotonic() - started)))
+    compaction.end()
+
+
+def closes_later(mark: Mark | None) -> bool:
+    """Whether a tile was open at the last refresh: when it closes there is something to refresh."""
+    return mark is not None and mark.newest is not None and closing(mark.newest) > mark.at
+
+
+def due(mark: Mark | None, now: datetime) -> bool:
+    """Whether a tile that was open at the last refresh is closed by now."""
+    return mark is not None and mark.newest is not None and mark.at < closing(mark.newest) <= now
+
+
+def closing(event: datetime) -> datetime:
+    """When the tile of an event at this time counts as closed."""
+    micros = int(event.timestamp() * 1_000_000)
+    end = micros - micros % WINDOW_US + WINDOW_US + WATERMARK_US
+    return datetime.fromtimestamp(end / 1_000_000, UTC)
+
+
+@contextmanager
+def alone(settings: Settings) -> Iterator[bool]:
+    """Whether nobody else on this machine follows the stream; if so, nobody can until the end.
+
+    The operating system gives the lock back when a process ends, however it ends. Two followers would
+    do no harm, their commits conflict; they would only do the same work.
+    """
+    path = settings.home / "locks" / "microbatch.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def wanted(settings: Settings, client: redis.Redis, waiting: int, now: datetime) -> str | None:
+    """Why a follower should be started now; None where there is nothing to do."""
+    if waiting:
+        return f"{waiting:,} records wait in the stream {settings.stream_name}"
+    if due(read_mark(client), now):
+        return "windows have closed since the last refresh of the online store"
+    return None

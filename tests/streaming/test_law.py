@@ -1,0 +1,116 @@
+"""The law: whatever happens on the way, the tables end as one batch run over all events makes them."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from reco_assets.errors import MissingTable
+from reco_assets.features.pipeline import BUILDS
+from reco_assets.interactions.pipeline import build_interactions
+from reco_assets.interactions.repeats import LakeKnown
+from reco_assets.platform.duckdb_engine import DuckDBEngine
+from reco_assets.platform.engine import Engine
+from reco_assets.platform.lake import Lake
+from reco_assets.streaming.microbatch import advance_tables
+from tests.features.lakes import build, deliver, products, raw, stock
+from tests.features.shops import SHELF, random_events
+from tests.streaming.tables import Killed, MortalLake, assert_same_tables
+
+FIRST, DAYS = date(2024, 5, 1), 4
+LAST = FIRST + timedelta(days=DAYS - 1)
+STEPS: dict[str, Callable[[Engine, date, date], object]] = {"interactions": build_interactions, **BUILDS}
+
+
+@contextmanager
+def opened(lake: Lake) -> Iterator[Engine]:
+    engine = DuckDBEngine(lake, threads=2, memory_gb=1)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def shop(seed: int, count: int) -> pl.DataFrame:
+    """Events of which some come twice, and a few come again with another content or another day."""
+    dice = random.Random(seed)
+    rows = random_events(seed=seed, count=count, first=FIRST, days=DAYS)
+    again = rows.sample(fraction=0.05, seed=seed)
+    moved = again.with_columns(pl.col("timestamp") + pl.duration(hours=dice.choice([-30, -1, 1, 25])))
+    inside = pl.col("timestamp").dt.date().is_between(FIRST, LAST)
+    changed = again.with_columns(price=pl.lit(9.75))
+    return pl.concat([rows, moved.filter(inside), changed]).sample(fraction=1.0, shuffle=True, seed=seed)
+
+
+operations = st.lists(
+    st.one_of(
+        st.tuples(st.just("advance"), st.integers(0, 24)),
+        st.tuples(st.just("backfill"), st.sampled_from(sorted(STEPS)), st.integers(0, 3), st.integers(0, 3)),
+        st.tuples(st.just("again"), st.integers(0, 5)),
+    ),
+    min_size=1,
+    max_size=7,
+)
+
+
+@settings(max_examples=8, deadline=None, phases=[Phase.generate])
+@given(seed=st.integers(0, 999), script=operations)
+def test_any_interleaving_ends_in_the_tables_of_one_batch(
+    seed: int, script: list[tuple[object, ...]]
+) -> None:
+    rows = shop(seed, 60 * len(script))
+    parts = [rows[start : start + 70] for start in range(0, rows.height, 70)]
+    with tempfile.TemporaryDirectory() as folder:
+        lake = MortalLake(str(Path(folder) / "followed"))
+        with opened(Lake(str(Path(folder) / "batch"))) as batch:
+            for one in (lake, batch.lake):
+                one.replace("silver/products", products(*SHELF).to_arrow())
+            for number, part in enumerate(parts):
+                for one in (lake, batch.lake):
+                    one.append("raw/events", raw(part, f"stream:{number}").to_arrow())
+                if number < len(script):
+                    run(lake, parts[: number + 1], script[number])
+            build(batch, FIRST, LAST)
+            with opened(lake) as engine:
+                advance_tables(engine, LakeKnown(lake))
+                assert_same_tables(engine, batch)
+
+
+def run(lake: MortalLake, delivered: list[pl.DataFrame], step: tuple[object, ...]) -> None:
+    """One operation of the script; a micro-batch may die at any write."""
+    match step:
+        case ("advance", int(lives)):
+            lake.lives[0] = lives
+            with suppress(Killed), opened(lake) as engine:
+                advance_tables(engine, LakeKnown(lake))
+            lake.lives[0] = 0
+        case ("backfill", str(name), int(start), int(length)):
+            first = FIRST + timedelta(days=start)
+            with suppress(MissingTable), opened(lake) as engine:  # its input may not exist yet
+                STEPS[name](engine, first, min(LAST, first + timedelta(days=length)))
+        case ("again", int(number)):
+            part = delivered[number % len(delivered)]
+            lake.append("raw/events", raw(part, f"again:{number}:{len(delivered)}").to_arrow())
+
+
+def test_a_second_run_appends_nothing(tmp_path: Path) -> None:
+    with opened(Lake(str(tmp_path))) as engine:
+        stock(engine, *SHELF)
+        deliver(engine, random_events(seed=1, count=100, first=FIRST, days=DAYS))
+        advance_tables(engine, LakeKnown(engine.lake))
+        before = {name: engine.lake.version(name) for name in BUILDS}
+
+        again = advance_tables(engine, LakeKnown(engine.lake))
+
+        assert [one.rows for one in again] == [0] * len(again)
+        again = advance_tables(engine, LakeKnown(engine.lake))
+        assert all(one.rows_read == 0 for one in again)
+        assert {name: engine.lake.version(name) for name in BUILDS} == before
