@@ -59,7 +59,7 @@ class Connection:
         self._socket = self._connect()
 
     def ask(self, body: bytes) -> bool:
-        """Send ``body`` and read the answer; whether it is 200."""
+        """Send ``body`` and read the answer; whether it is a success."""
         try:
             self._socket.sendall(b"%bContent-Length: %d\r\n\r\n%b" % (self._head, len(body), body))
             received = b""
@@ -73,7 +73,7 @@ class Connection:
                     head = received[:end].lower()
                     length = head.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0]
                     if len(received) >= end + 4 + int(length):
-                        return received.startswith(b"HTTP/1.1 200")
+                        return received.startswith(b"HTTP/1.1 20")
         except OSError:
             self._socket.close()
             self._socket = self._connect()

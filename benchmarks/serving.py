@@ -8,21 +8,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
 import httpx
 import numpy as np
 
+from benchmarks.live import START_SECONDS, free_port, process
 from benchmarks.load import closed_loop, open_loop
 from benchmarks.report import Value, log, process_tree, report, rss_mb
 from benchmarks.serving_shop import Shop, fill, fitted, simulated, states
@@ -35,7 +31,6 @@ from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.recommend import features_of, propose, recommend
 from reco_assets.recommender.types import Request
 
-_START_SECONDS = 120.0
 #: Share of requests by people whom nobody knows.
 STRANGERS = 0.05
 #: Share of requests that tell of products just looked at.
@@ -69,7 +64,7 @@ def main() -> int:
 
 
 def _measure(given: argparse.Namespace, folder: Path) -> dict[str, Value]:
-    settings = Settings(home=folder / "home", redis_port=_free_port(), service_port=_free_port())
+    settings = Settings(home=folder / "home", redis_port=free_port(), service_port=free_port())
     log(f"simulating {given.events:,} events of {given.products:,} products")
     people = max(1_000, min(given.users, given.events // 20))
     shop = simulated(given.products, people, given.events, folder / "shop")
@@ -82,10 +77,10 @@ def _measure(given: argparse.Namespace, folder: Path) -> dict[str, Value]:
             results |= fill(client, shop, given.users)
         bodies = _bodies(shop, given.users)
         results |= _inside(shop, bundle)
-        with _process("benchmarks.empty_service:Empty", settings.service_port) as _:
+        with process("benchmarks.empty_service:Empty", settings.service_port) as _:
             empty = closed_loop(settings.service_port, "/empty", bodies, 1, min(5.0, given.duration))
         log(f"empty endpoint: p50 {empty.percentile(50)} ms")
-        with _process(None, settings.service_port, settings) as service:
+        with process(None, settings.service_port, settings) as service:
             _wait_for_bundle(settings)
             results |= _outside(given, settings, bodies)
             worker = _worker(service.pid)
@@ -193,54 +188,8 @@ def _publish(settings: Settings, bundle: Bundle, folder: Path) -> None:
     registry.promote(version, time.time_ns() // 1_000_000)
 
 
-@contextmanager
-def _process(
-    target: str | None, port: int, settings: Settings | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
-    """The service (or the BentoML ``target``) as a process of its own, until the block ends."""
-    environment = dict(os.environ)
-    command = [sys.executable, "-m", "reco_serving"]
-    if settings is not None:
-        environment |= {
-            "RECO_HOME": str(settings.home),
-            "RECO_REDIS_PORT": str(settings.redis_port),
-            "RECO_SERVICE_PORT": str(port),
-        }
-    if target is not None:
-        command = [
-            sys.executable,
-            "-m",
-            "bentoml",
-            "serve",
-            target,
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(port),
-        ]
-        environment["BENTOML_DO_NOT_TRACK"] = "True"
-    child = subprocess.Popen(command, env=environment, stdout=sys.stderr, stderr=sys.stderr)
-    try:
-        end = time.monotonic() + _START_SECONDS
-        while not _answers(port):
-            if child.poll() is not None or time.monotonic() > end:
-                raise MissingDependency(f"starting {' '.join(command)}: it does not answer on port {port}")
-            time.sleep(0.1)
-        yield child
-    finally:
-        child.send_signal(signal.SIGINT)
-        child.wait(timeout=30)
-
-
-def _answers(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/livez", timeout=1.0).status_code == httpx.codes.OK
-    except httpx.HTTPError:
-        return False
-
-
 def _wait_for_bundle(settings: Settings) -> None:
-    end = time.monotonic() + _START_SECONDS
+    end = time.monotonic() + START_SECONDS
     while True:
         health = httpx.get(f"http://127.0.0.1:{settings.service_port}/health", timeout=5.0).json()
         if health["bundle"]:
@@ -271,12 +220,6 @@ def _stages(port: int) -> dict[str, tuple[float, float]]:
                 stage, _, value = line.removeprefix(start).partition('"} ')
                 found.setdefault(stage, {})[what] = float(value)
     return {stage: (values["sum"], values["count"]) for stage, values in found.items()}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -7,15 +7,16 @@ msgspec and answering bytes costs 0.3 ms a request, BentoML's own typed endpoint
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -27,6 +28,7 @@ from reco_assets.platform.redis import connect
 from reco_assets.platform.settings import Settings
 from reco_assets.recommender.recommend import similar, trending
 from reco_serving.answers import category_code, decide, products, resolved
+from reco_serving.collector import Collector
 from reco_serving.contract import (
     Fault,
     Product,
@@ -41,27 +43,19 @@ from reco_serving.contract import (
 from reco_serving.current import Current, Loaded
 from reco_serving.decisions import Decided, DecisionLog
 from reco_serving.health import Health, health
+from reco_serving.http import Refusal, answer, body_of, encode
+from reco_serving.intake import PATH, Collecting, Intake
 from reco_serving.metrics import Metrics
 from reco_serving.openapi import PAGE, document
+from reco_serving.sinks import open_sink
 from reco_serving.state import StateReader, unpack
 
-#: A request body may not be longer than this.
-MOST_BYTES = 1_000_000
 #: Which variant of an experiment answers; there is one until experiments exist.
 VARIANT = "default"
-
-log = logging.getLogger("reco.http")
-_JSON = (b"content-type", b"application/json")
-_encode = msgspec.json.Encoder().encode
-
-
-class Refusal(Exception):
-    """An answer that is not 200."""
-
-    def __init__(self, status: int, field: str, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.body = _encode(Refused(Fault(field, reason)))
+#: The script that shops put into their pages, and what a browser's cache may do with it.
+SNIPPET: Final = (Path(__file__).parent / "snippet" / "reco.js").read_bytes()
+_SNIPPET_TAG: Final = f'"{sha256(SNIPPET).hexdigest()[:16]}"'
+_SNIPPET_HEADERS: Final = {"Cache-Control": "public, max-age=3600", "ETag": _SNIPPET_TAG}
 
 
 @dataclass
@@ -71,6 +65,7 @@ class Parts:
     current: Current
     states: StateReader
     decisions: DecisionLog
+    collecting: Collecting
     metrics: Metrics
     started_at: int
 
@@ -97,24 +92,20 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body, answer, count."""
-        body = await _body(receive)
-        started = time.perf_counter()
         parts = self._app.parts
-        status = 200
+        status, started = 200, time.perf_counter()
         try:
-            if body is None:
-                raise Refusal(413, "body", f"may be at most {MOST_BYTES} bytes long")
+            body = await body_of(receive)
+            started = time.perf_counter()
             content = await self._answer(parts, body, started)
         except BadRequest as error:
-            status, content = 400, _encode(Refused(Fault(error.field, error.reason)))
+            status, content = 400, encode(Refused(Fault(error.field, error.reason)))
         except Refusal as refusal:
             status, content = refusal.status, refusal.body
         parts.metrics.latency.labels(self._name).observe(time.perf_counter() - started)
         if status != 200:
             parts.metrics.refusals.labels(self._name, str(status)).inc()
-        headers = [_JSON, (b"content-length", str(len(content)).encode())]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+        await answer(send, status, content)
 
 
 class Service:
@@ -122,11 +113,15 @@ class Service:
 
     def __init__(self) -> None:
         self._parts: Parts | None = None
+        #: What answers /events.
+        self.intake = Intake(lambda: self.parts.collecting)
         self.asgi = Starlette(
             routes=[
                 Route("/recommend", Endpoint(self, "recommend", answer_recommend), methods=["POST"]),
                 Route("/similar", Endpoint(self, "similar", answer_similar), methods=["POST"]),
                 Route("/trending", Endpoint(self, "trending", answer_trending), methods=["POST"]),
+                Route(PATH, self.intake),
+                Route("/reco.js", self._snippet, methods=["GET"]),
                 Route("/health", self._health, methods=["GET"]),
                 Route("/", self._page, methods=["GET"]),
                 Route("/docs.json", self._document, methods=["GET"]),
@@ -148,30 +143,47 @@ class Service:
         states = StateReader.open(settings)
         with connect(settings) as client:
             decisions = DecisionLog(client, metrics)
-            self._parts = Parts(current, states, decisions, metrics, time.time_ns() // 1000)
+            sink = open_sink(settings, metrics)
+            collector = Collector(sink, settings.home / "spool", settings.spool_mb * 1_000_000, metrics)
+            collecting = Collecting(collector, metrics, frozenset(settings.cors_origins))
+            self._parts = Parts(current, states, decisions, collecting, metrics, time.time_ns() // 1000)
+            await collector.start()
             current.start()
             decisions.start()
             try:
                 yield
             finally:
+                await collector.stop()
                 await asyncio.to_thread(current.stop)
                 await asyncio.to_thread(decisions.stop)
                 await states.close()
 
     async def _health(self, request: HttpRequest) -> Response:
-        return Response(_encode(await self.health()), media_type="application/json")
+        return Response(encode(await self.health()), media_type="application/json")
 
     async def health(self) -> Health:
         """What is loaded, since when, and what is missing."""
         parts = self.parts
         reached = await parts.states.ping()
-        return health(parts.current, parts.states.trouble if not reached else None, parts.started_at)
+        collector = parts.collecting.collector
+        return health(
+            parts.current,
+            parts.states.trouble if not reached else None,
+            collector.trouble,
+            collector.waiting_bytes,
+            parts.started_at,
+        )
+
+    async def _snippet(self, request: HttpRequest) -> Response:
+        if request.headers.get("if-none-match") == _SNIPPET_TAG:
+            return Response(status_code=304, headers=_SNIPPET_HEADERS)
+        return Response(SNIPPET, media_type="text/javascript", headers=_SNIPPET_HEADERS)
 
     async def _page(self, request: HttpRequest) -> Response:
         return Response(PAGE, media_type="text/html")
 
     async def _document(self, request: HttpRequest) -> Response:
-        return Response(_encode(document()), media_type="application/json")
+        return Response(encode(document()), media_type="application/json")
 
 
 async def answer_recommend(parts: Parts, body: bytes, started: float) -> bytes:
@@ -189,7 +201,7 @@ async def answer_recommend(parts: Parts, body: bytes, started: float) -> bytes:
     decided_at = time.perf_counter()
     shown = products(decision.recommendations, loaded)
     recommendation_id = f"{now_us:014x}{os.urandom(5).hex()}"
-    answer = Recommended(
+    recommended = Recommended(
         user_id=asked.user_id,
         recommendations=shown,
         model_version=loaded.bundle.version,
@@ -199,12 +211,13 @@ async def answer_recommend(parts: Parts, body: bytes, started: float) -> bytes:
         degraded=degraded,
         rung=decision.rung,
     )
-    content = _encode(answer)
+    content = encode(recommended)
     parts.decisions.add(
         Decided(
             recommendation_id=recommendation_id,
             request=body,
             user_state=packed.user,
+            pending_state=packed.pending,
             session_state=packed.session,
             reached=packed.reached,
             bundle=loaded.bundle.version,
@@ -247,20 +260,4 @@ async def answer_trending(parts: Parts, body: bytes, started: float) -> bytes:
 
 def _related(shown: list[Product], loaded: Loaded, started: float) -> bytes:
     milliseconds = round((time.perf_counter() - started) * 1e3, 3)
-    return _encode(Related(shown, loaded.bundle.version, milliseconds))
-
-
-async def _body(receive: Receive) -> bytes | None:
-    """The request's body; None where it is too long."""
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False):
-        return body if len(body) <= MOST_BYTES else None
-    parts, size = [body], len(body)
-    while message.get("more_body", False):
-        message = await receive()
-        part: bytes = message.get("body", b"")
-        size += len(part)
-        if size <= MOST_BYTES:
-            parts.append(part)
-    return b"".join(parts) if size <= MOST_BYTES else None
+    return encode(Related(shown, loaded.bundle.version, milliseconds))

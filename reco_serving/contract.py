@@ -95,6 +95,21 @@ class Related(Struct, frozen=True):
     latency_ms: float
 
 
+class Rejected(Struct, frozen=True):
+    """An event that breaks the contract: its place in the request from 0, its id where it has one, why."""
+
+    index: int
+    event_id: str | None
+    reasons: list[str]
+
+
+class Collected(Struct, frozen=True):
+    """The answer to /events. What is rejected is kept as well, with its reasons, to be mended."""
+
+    accepted: int
+    rejected: list[Rejected]
+
+
 class Fault(Struct, frozen=True):
     """What was wrong: the field (``body`` for the whole), and why."""
 

@@ -31,7 +31,7 @@ class Decided(msgspec.Struct, frozen=True):
     ----------
     request
         The body as it came.
-    user_state, session_state
+    user_state, pending_state, session_state
         The packed values as Redis held them; None where there were none.
     reached
         Whether Redis could be read.
@@ -46,6 +46,7 @@ class Decided(msgspec.Struct, frozen=True):
     recommendation_id: str
     request: bytes
     user_state: bytes | None
+    pending_state: bytes | None
     session_state: bytes | None
     reached: bool
     bundle: str

@@ -38,8 +38,14 @@ class Health(Struct, frozen=True):
     missing: list[str]
 
 
-def health(current: Current, redis_trouble: str | None, started_at: int) -> Health:
-    """The state of one worker, in plain words."""
+def health(
+    current: Current,
+    redis_trouble: str | None,
+    stream_trouble: str | None,
+    spool_bytes: int,
+    started_at: int,
+) -> Health:
+    """The state of one worker, in plain words; ``spool_bytes`` of events wait for the stream."""
     loaded = current.loaded
     missing = []
     if loaded is None and current.trouble is None:
@@ -48,6 +54,9 @@ def health(current: Current, redis_trouble: str | None, started_at: int) -> Heal
         missing.append(f"bundle: {current.trouble}")
     if redis_trouble is not None:
         missing.append(f"redis: {redis_trouble}; answers are made without users' histories")
+    if stream_trouble is not None or spool_bytes:
+        why = stream_trouble or "it is back, and takes what was kept meanwhile"
+        missing.append(f"stream: {why}; {spool_bytes:,} bytes of events wait on this machine's disk")
     if current.products_trouble is not None and loaded is not None:
         missing.append(f"product features: {current.products_trouble}; they stay as they were")
     shown = BundleHealth()

@@ -61,6 +61,30 @@ def _stages() -> Histogram:
     )
 
 
+def _events() -> Counter:
+    return bentoml.metrics.Counter(
+        name="reco_events_total",
+        documentation="Collected events: accepted or rejected by the contract; spooled, refused (503);"
+        " not_live, which the next answer does not know yet.",
+        labelnames=["outcome"],
+    )
+
+
+def _spool_bytes() -> Gauge:
+    return bentoml.metrics.Gauge(
+        name="reco_spool_bytes",
+        documentation="Size of the events that wait on disk for the stream.",
+        multiprocess_mode="livesum",
+    )
+
+
+def _stream_troubles() -> Counter:
+    return bentoml.metrics.Counter(
+        name="reco_stream_troubles_total",
+        documentation="Attempts to append to the stream that failed.",
+    )
+
+
 @dataclass(frozen=True)
 class Metrics:
     """The service's own instruments; made once a process."""
@@ -71,3 +95,6 @@ class Metrics:
     bundle: Gauge = field(default_factory=_bundle)
     decisions: Counter = field(default_factory=_decisions)
     stages: Histogram = field(default_factory=_stages)
+    events: Counter = field(default_factory=_events)
+    spool_bytes: Gauge = field(default_factory=_spool_bytes)
+    stream_troubles: Counter = field(default_factory=_stream_troubles)

@@ -13,12 +13,13 @@ from redis.backoff import NoBackoff
 
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.errors import IncompatibleBundle
+from reco_assets.events.contract import EventType
 from reco_assets.online import keys
-from reco_assets.online.codec import decode_session, decode_user
+from reco_assets.online.codec import decode_pending, decode_session, decode_user
 from reco_assets.platform.redis import redis_url
 from reco_assets.platform.settings import Settings
 from reco_assets.recommender.state import empty_state
-from reco_assets.recommender.types import RECENT, UserState
+from reco_assets.recommender.types import BOUGHT, RECENT, Int8s, Int32s, Int64s, UserState
 
 #: A state that comes later than this is worth less than an answer in time. A busy worker delays its
 #: own reading too, so this is far above what Redis takes.
@@ -29,9 +30,13 @@ MEND_SECONDS: Final = 0.5
 
 @dataclass(frozen=True)
 class Packed:
-    """The values of a user and of a session as they lie in Redis; ``reached`` is false where it failed."""
+    """The values of a user and of a session as they lie in Redis; ``reached`` is false where it failed.
+
+    ``pending`` holds what was collected of the user and is not yet in ``user``.
+    """
 
     user: bytes | None = None
+    pending: bytes | None = None
     session: bytes | None = None
     reached: bool = True
 
@@ -59,9 +64,9 @@ class StateReader:
         """The values of a user and a session, in one round trip."""
         if self.trouble is not None:
             return Packed(reached=False)
-        wanted = (
-            [keys.user(user_id)] if session_id is None else [keys.user(user_id), keys.session(session_id)]
-        )
+        wanted = [keys.user(user_id), keys.pending(user_id)]
+        if session_id is not None:
+            wanted.append(keys.session(session_id))
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 values = cast("list[bytes | None]", await self.client.mget(wanted))
@@ -69,7 +74,7 @@ class StateReader:
             # not lost: it is in every answer as its rung, in the counter and on /health
             self._blow(error)
             return Packed(reached=False)
-        return Packed(values[0], values[1] if session_id is not None else None)
+        return Packed(values[0], values[1], values[2] if session_id is not None else None)
 
     async def ping(self) -> bool:
         """Whether Redis answers; for /health."""
@@ -101,22 +106,25 @@ class StateReader:
 def unpack(packed: Packed, items: ItemTable) -> tuple[UserState, bool]:
     """The state that ``packed`` holds, and whether all of it could be read.
 
-    A session's events that the user's own value lacks follow in the order of time.
+    Pending and session events that the user's own value lacks stand at their place in time; what was
+    bought in a pending event is bought.
     """
     state, whole = empty_state(), packed.reached
     try:
         if packed.user is not None:
             state = decode_user(packed.user, items)
+        if packed.pending:
+            told = decode_pending(packed.pending, items)
+            state = _with_events(_with_bought(state, *told[:2]), *told)
         if packed.session is not None:
-            state = _with_session(state, packed.session, items)
+            state = _with_events(state, *decode_session(packed.session, items))
     except IncompatibleBundle:
         # a newer or older writer: as good as unknown, and the answer says so
         whole = False
     return state, whole
 
 
-def _with_session(state: UserState, value: bytes, items: ItemTable) -> UserState:
-    rows, kinds, times = decode_session(value, items)
+def _with_events(state: UserState, rows: Int32s, kinds: Int8s, times: Int64s) -> UserState:
     known = set(zip(state.items.tolist(), state.kinds.tolist(), state.times.tolist(), strict=True))
     told = zip(rows.tolist(), kinds.tolist(), times.tolist(), strict=True)
     fresh = np.array([event not in known for event in told], np.bool_)
@@ -127,3 +135,11 @@ def _with_session(state: UserState, value: bytes, items: ItemTable) -> UserState
     every_time = np.concatenate([state.times, times[fresh]])
     order = np.argsort(every_time, kind="stable")[-RECENT:]
     return replace(state, items=every_item[order], kinds=every_kind[order], times=every_time[order])
+
+
+def _with_bought(state: UserState, rows: Int32s, kinds: Int8s) -> UserState:
+    bought = [row for row in rows[kinds == EventType.purchase].tolist() if row not in state.bought]
+    if not bought:
+        return state
+    own = np.concatenate([state.bought, np.array(list(dict.fromkeys(bought)), np.int32)])
+    return replace(state, bought=own[-BOUGHT:])

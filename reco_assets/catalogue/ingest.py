@@ -17,7 +17,7 @@ import polars as pl
 
 from reco_assets.errors import BadInput
 from reco_assets.events.adapters.compression import content_digest
-from reco_assets.events.landing import DESCRIBING, landing_files
+from reco_assets.events.landing import CHANGES_FOLDER, DESCRIBING, landing_files
 from reco_assets.events.observations import CATALOGUE_SCHEMA, USERS_SCHEMA
 from reco_assets.events.values import as_integer, as_number, as_text, as_time
 from reco_assets.platform.lake import Lake
@@ -116,7 +116,11 @@ def ingest_files(lake: Lake, kind: Kind, paths: Sequence[Path], now: datetime) -
 
 def ingest_landing(lake: Lake, folder: Path, now: datetime) -> tuple[IngestReport, IngestReport]:
     """The files of products and those of users in the landing folder (``products*``, ``users*``)."""
-    files = [path for path in landing_files(folder) if path.name.startswith(DESCRIBING)]
+    files = [
+        path
+        for path in landing_files(folder)
+        if path.name.startswith(DESCRIBING) and CHANGES_FOLDER not in path.relative_to(folder).parts[:-1]
+    ]
     products = [path for path in files if path.name.startswith("products")]
     users = [path for path in files if path.name.startswith("users")]
     return ingest_files(lake, PRODUCTS, products, now), ingest_files(lake, USERS, users, now)

@@ -205,12 +205,16 @@ def item_table(products: pl.DataFrame) -> ItemTable:
 
 
 def products_as_of(history: pl.LazyFrame, at_us: int) -> pl.DataFrame:
-    """Rows of ``silver/products`` that held at ``at_us``, with ``valid_from`` of each one's first row."""
+    """Rows of ``silver/products`` that held at ``at_us``, with ``valid_from`` of each one's first row.
+
+    A product that was deleted by then is not among them.
+    """
     at = pl.lit(at_us).cast(pl.Datetime("us", "UTC"))
     return (
         history.filter(pl.col("valid_from") <= at)
         .sort("product_id", "valid_from")
         .group_by("product_id", maintain_order=True)
         .agg(pl.exclude("valid_from").last(), pl.col("valid_from").first())
+        .filter(pl.col("valid_to").is_null() | (pl.col("valid_to") > at))
         .collect()
     )

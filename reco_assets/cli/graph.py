@@ -79,7 +79,7 @@ class GraphRun:
 def lake_tables(lake: Lake) -> tuple[TableVersion, ...]:
     """Every table that exists, with its rows (from the log) and Delta version."""
     found = []
-    names = [*PARTITIONS, "raw/catalogue", "raw/users", "silver/products", "silver/users"]
+    names = [*PARTITIONS, "raw/catalogue", "raw/users", "silver/products", "silver/users", "silver/orders"]
     for name in sorted(names, key=lambda name: (("raw", "silver", "gold").index(name.split("/")[0]), name)):
         if lake.exists(name):
             found.append(TableVersion(name, lake.rows(name), lake.open(name).version()))
@@ -98,6 +98,7 @@ def run_graph(
     RunFailed
         A step failed; the message names it and its reason.
     """
+    from reco_assets.catalogue.changes.files import import_changes_landing
     from reco_assets.events.landing import import_landing
     from reco_assets.events.s3 import bring_landing, s3_client
 
@@ -105,6 +106,7 @@ def run_graph(
     lake = open_lake(settings)
     bring_landing(settings, lambda: s3_client(settings))
     import_landing(lake, settings.landing_folder, datetime.now(UTC))
+    import_changes_landing(lake, settings.landing_folder, datetime.now(UTC))
     days = _event_days(lake, settings.landing_folder)
     if lake.remote and settings.first_day is None:
         # the definitions do not ask an object store while they load

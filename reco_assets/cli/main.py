@@ -25,6 +25,7 @@ COMMANDS: Final[tuple[Entry, ...]] = (
     Entry("down", f"{_CLI}.stack:down", _START, "Stop what `reco up` started."),
     Entry("simulate", f"{_CLI}.simulate:simulate", _DATA, "Write a realistic shop history."),
     Entry("import", f"{_CLI}.imports:import_app", _DATA, "Import event files: rees46, tmall2014, csv..."),
+    Entry("changes", f"{_CLI}.changes:changes_app", _DATA, "Import what a shop's database did to its rows."),
     Entry("quarantine", f"{_CLI}.imports:quarantine_app", _DATA, "Look at bad events and replay them."),
     Entry("materialize", f"{_CLI}.materialize:materialize", _GRAPH, "Bring the asset graph up to date."),
     Entry("serve", f"{_CLI}.ask:serve", _SERVICE, "Run the recommendation service."),

@@ -24,6 +24,8 @@ from reco_assets.platform.lake import Lake
 
 #: Files whose names begin so describe products and users; the catalogue reads them.
 DESCRIBING: Final = ("products", "users")
+#: What lies in a folder of this name are changes of a database's rows; the catalogue reads them too.
+CHANGES_FOLDER: Final = "changes"
 _MAPPING: Final = "mapping.json"
 _MANIFEST: Final = "manifest.json"
 
@@ -36,6 +38,8 @@ def import_landing(lake: Lake, folder: Path, now: datetime, progress: Progress |
     report = import_files(lake, FORMATS["parquet"], [], now)  # even an empty folder leaves empty tables
     for path in landing_files(folder):
         if path.name.startswith(DESCRIBING) or path.name in (_MAPPING, _MANIFEST):
+            continue
+        if CHANGES_FOLDER in path.relative_to(folder).parts[:-1]:
             continue
         reads = _adapter_of(path, folder)
         if reads is None:

@@ -19,19 +19,28 @@ from reco_assets.platform.lake import Lake
 #: What was cut off is not in the bytes: no contract can bring it back.
 CUT: Final = "cut line"
 
+#: Where changes of a database's rows go.
+CHANGES: Final = "raw/changes"
+
 _KEY: Final = ("delivery", "delivery_position")
 
 
 def quarantined(lake: Lake) -> pl.DataFrame:
-    """Rows of ``raw/quarantine`` that have not been replayed into ``raw/events``, oldest first."""
+    """Rows of ``raw/quarantine`` that have not been replayed, oldest first."""
     if not lake.exists(QUARANTINE):
         return pl.DataFrame(schema=QUARANTINE_SCHEMA)
     rows = lake.scan(QUARANTINE).collect()
-    if rows.height and lake.exists(EVENTS):
-        deliveries = rows["delivery"].unique().to_list()
-        replayed = lake.scan(EVENTS).filter(pl.col("delivery").is_in(deliveries)).select(_KEY)
-        rows = rows.lazy().join(replayed, on=_KEY, how="anti").collect()
+    for table in (EVENTS, CHANGES):
+        if rows.height and lake.exists(table):
+            deliveries = rows["delivery"].unique().to_list()
+            replayed = lake.scan(table).filter(pl.col("delivery").is_in(deliveries)).select(_KEY)
+            rows = rows.lazy().join(replayed, on=_KEY, how="anti").collect()
     return rows.sort("ingested_at", *_KEY)
+
+
+def of_changes() -> pl.Expr:
+    """Whether a quarantined row is a change of a database's row, which the catalogue replays."""
+    return pl.col("reader").str.starts_with('{"format": "changes"').fill_null(False)
 
 
 def summary(rows: pl.DataFrame) -> pl.DataFrame:
@@ -51,7 +60,7 @@ def replay(lake: Lake, now: datetime) -> ImportReport:
     A row keeps its delivery, its position and so its event id: running it twice changes nothing. What
     is still bad stays where it is and is reported with today's reasons.
     """
-    rows = quarantined(lake)
+    rows = quarantined(lake).filter(~of_changes())
     cut = pl.col("reasons").list.eval(pl.element().str.starts_with(CUT)).list.any()
     report = ImportReport(rows=rows.height)
     for_good = rows.filter(cut)

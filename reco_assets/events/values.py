@@ -25,10 +25,11 @@ def blank(column: pl.Series) -> pl.Series:
     if column.dtype != pl.String:
         return column.is_null()
     # Whatever is empty or begins with white space sorts before "!": seldom anything does.
-    suspects = (column < "!").fill_null(False)
+    suspects = column < "!"
     if not suspects.any():
         return column.is_null()
-    return (column.str.strip_chars() == "").fill_null(True)
+    # what a value says must not depend on its neighbours, so only suspects are looked at
+    return (suspects & (column.str.strip_chars() == "")).fill_null(True)
 
 
 def as_text(column: pl.Series) -> pl.Series:
@@ -148,6 +149,16 @@ def _epoch(number: pl.Series) -> pl.Series:
         .otherwise(pl.lit(number) // 1_000)
     )
     return pl.select(us.alias(number.name)).to_series().cast(_US)
+
+
+def epoch_us(number: int) -> int:
+    """UTC microseconds of one number since 1970, as :func:`as_time` reads a column of them."""
+    size = abs(number)
+    if size < _SECONDS:
+        return number * 1_000_000
+    if size < _MILLISECONDS:
+        return number * 1_000
+    return number if size < _MICROSECONDS else number // 1_000
 
 
 def _fraction(number: pl.Series) -> pl.Series:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -35,11 +36,11 @@ def json_rows(payloads: Sequence[bytes], first: int = 1) -> pl.DataFrame:
         try:
             events.append(_DECODER.decode(payload))
             reasons.append(None)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             event, found = _leniently(payload)
             events.append(event)
             reasons.append(found)
-    columns = [_column(name, [getattr(event, name) for event in events]) for name in EVENT_SCHEMA]
+    columns = [_column(name, list(map(attrgetter(name), events))) for name in EVENT_SCHEMA]
     return pl.DataFrame(
         [
             pl.Series("delivery_position", range(first, first + len(payloads)), dtype=pl.Int64),
@@ -56,6 +57,8 @@ def _leniently(payload: bytes) -> tuple[object, list[str]]:
         read = msgspec.json.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _Wire(), ["not JSON"]
+    except RecursionError:
+        return _Wire(), ["nested too deeply"]
     if not isinstance(read, dict):
         return _Wire(), ["not a JSON object"]
     kept: dict[str, Scalar] = {}
@@ -70,9 +73,11 @@ def _leniently(payload: bytes) -> tuple[object, list[str]]:
 
 
 def _column(name: str, values: list[Scalar]) -> pl.Series:
-    kinds = {type(value) for value in values} - {type(None)}
+    kinds = set(map(type, values)) - {type(None)}
     if kinds <= {str}:
         return pl.Series(name, values, dtype=pl.String)
+    if kinds == {float} and EVENT_SCHEMA[name] == pl.Float64:
+        return pl.Series(name, values, dtype=pl.Float64)
     texts = [value if value is None or isinstance(value, str) else _written(value) for value in values]
     return pl.Series(name, texts, dtype=pl.String)
 

@@ -21,10 +21,6 @@ from reco_assets.platform.streams.stream import Stream
 from reco_assets.streaming.compaction import Compaction
 from reco_assets.streaming.microbatch import MicroBatch, micro_batch
 
-#: Records of one read of the stream, at the least and at the most, over all partitions. The larger
-#: one takes some 600 MB while it is on its way.
-LEAST: Final = 5_000
-MOST: Final = 100_000
 #: Rounds between two looks at how many small files there are.
 COMPACT_EVERY: Final = 30
 #: A follower that has had nothing to do for so many rounds ends; the sensor starts another.
@@ -52,21 +48,20 @@ def follow_stream(
     """Micro-batches until nothing has come for ``IDLE_ROUNDS`` rounds, or until ``until`` (monotonic s).
 
     A round that leaves the stream empty is followed by a pause up to ``stream_seconds``; while the
-    stream is behind there is none, and every read is twice as large as the one before.
+    stream is behind there is none.
     """
     compaction = Compaction(parts.engine().lake)
-    most, idle, rounds = LEAST, 0, 0
+    idle, rounds = 0, 0
     while idle < IDLE_ROUNDS and (until is None or time.monotonic() < until):
         started = time.monotonic()
         engine = parts.engine()
         try:
-            batch = micro_batch(engine, parts.known, parts.stream, parts.client, parts.settings, clock, most)
+            batch = micro_batch(engine, parts.known, parts.stream, parts.client, parts.settings, clock)
         finally:
             engine.close()
         yield batch
         rounds += 1
         behind = batch.drained.waiting > 0
-        most = min(most * 2, MOST) if behind else max(LEAST, most // 2)
         busy = batch.drained.records or closes_later(batch.refreshed.mark if batch.refreshed else None)
         idle = 0 if busy else idle + 1
         if rounds % COMPACT_EVERY == 0:

@@ -25,6 +25,10 @@ from reco_assets.platform.increments import Advanced
 from reco_assets.platform.settings import Settings
 from reco_assets.platform.streams.stream import Stream
 
+#: Records of one read of the stream, at the least and at the most, over all partitions. The larger
+#: one takes some 600 MB while it is on its way.
+LEAST: Final = 5_000
+MOST: Final = 100_000
 #: So many records are drained before the tables follow: a backlog is brought in in large rounds.
 ROUND: Final = 500_000
 
@@ -58,9 +62,9 @@ def micro_batch(
     client: redis.Redis,
     settings: Settings,
     clock: Callable[[], datetime],
-    most: int,
+    most: int = ROUND,
 ) -> MicroBatch:
-    """Drain the stream in reads of ``most`` records, then bring every table and the online store up to date.
+    """Drain up to some ``most`` records, then bring every table and the online store up to date.
 
     Raises StreamUnavailable, redis.RedisError; what was done until then stays and is not done again.
     """
@@ -83,11 +87,13 @@ def micro_batch(
 
 
 def _drain_all(engine: Engine, stream: Stream, most: int) -> Drained:
-    """Drain in reads of up to ``most`` records until the stream is empty or the round is full."""
-    every = max(1, most // max(1, len(stream.partitions())))
-    drained = drain(engine.lake, stream, every)
-    while drained.waiting and drained.records < ROUND:
-        more = drain(engine.lake, stream, every)
+    """Drain until the stream is empty or the round is full, in reads that follow the backlog."""
+    partitions = max(1, len(stream.partitions()))
+    drained = drain(engine.lake, stream, max(1, LEAST // partitions))
+    while drained.waiting and drained.records < most:
+        # what is left decides how much is read at once: little stays quick, much is read in large parts
+        read = min(MOST, most - drained.records, max(LEAST, drained.waiting))
+        more = drain(engine.lake, stream, -(-read // partitions))
         if not more.records:
             break
         drained = drained.and_then(more)

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from reco_assets.platform.redis import open_redis, stop_redis
 from reco_assets.platform.registry import Registry
 from reco_assets.platform.settings import Settings
+from reco_serving.metrics import Metrics
 from tests.online.conftest import free_port, redis_settings, store
 from tests.serving.bundles import bundle
 
@@ -96,6 +98,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         "RECO_HOME": str(settings.home),
         "RECO_REDIS_PORT": str(settings.redis_port),
         "RECO_SERVICE_PORT": str(settings.service_port),
+        "RECO_CORS_ORIGINS": "https://shop.example",
     }
     log = folder / "service.log"
     with (
@@ -121,6 +124,23 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             process.send_signal(signal.SIGINT)
             process.wait(timeout=60)
             stop_redis(settings)
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    """Instruments of this test alone."""
+    own = CollectorRegistry()
+    return Metrics(
+        latency=Histogram("latency", "-", ["endpoint"], registry=own),
+        rungs=Counter("rungs", "-", ["rung"], registry=own),
+        refusals=Counter("refusals", "-", ["endpoint", "status"], registry=own),
+        bundle=Gauge("bundle", "-", ["version"], registry=own),
+        decisions=Counter("decisions", "-", ["outcome"], registry=own),
+        stages=Histogram("stages", "-", ["stage"], registry=own),
+        events=Counter("events", "-", ["outcome"], registry=own),
+        spool_bytes=Gauge("spool_bytes", "-", registry=own),
+        stream_troubles=Counter("stream_troubles", "-", registry=own),
+    )
 
 
 @pytest.fixture

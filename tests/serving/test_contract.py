@@ -156,9 +156,12 @@ def test_trending_products_can_be_of_one_category(service: Running) -> None:
 def test_the_endpoints_are_documented(service: Running) -> None:
     document = service.client.get("/docs.json").json()
     assert document["openapi"].startswith("3.")
-    assert set(document["paths"]) == {"/recommend", "/similar", "/trending", "/health", "/metrics"}
+    assert set(document["paths"]) == {
+        "/recommend", "/similar", "/trending", "/events", "/reco.js", "/health", "/metrics",
+    }  # fmt: skip
     schemas = document["components"]["schemas"]
     assert schemas["RecommendRequest"]["required"] == ["user_id"]
+    assert schemas["Event"]["required"] == ["event_id", "user_id", "event_type", "timestamp"]
     page = service.client.get("/").text
     assert "swagger-initializer.js" in page
     assert "googletagmanager" not in page

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 import msgspec
-import pytest
 import redis
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -17,22 +15,10 @@ from reco_serving.metrics import Metrics
 from tests.online.conftest import free_port
 
 
-@pytest.fixture
-def metrics() -> Metrics:
-    """Instruments of this test alone."""
-    own = CollectorRegistry()
-    return Metrics(
-        latency=Histogram("latency", "-", ["endpoint"], registry=own),
-        rungs=Counter("rungs", "-", ["rung"], registry=own),
-        refusals=Counter("refusals", "-", ["endpoint", "status"], registry=own),
-        bundle=Gauge("bundle", "-", ["version"], registry=own),
-        decisions=Counter("decisions", "-", ["outcome"], registry=own),
-        stages=Histogram("stages", "-", ["stage"], registry=own),
-    )
-
-
 def decided(name: str) -> Decided:
-    return Decided(name, b"{}", None, None, True, "b", 1, 2, 3, "full", "default", ["p1"], [1.0], ["popular"])
+    return Decided(
+        name, b"{}", None, None, None, True, "b", 1, 2, 3, "full", "default", ["p1"], [1.0], ["popular"]
+    )
 
 
 def count(metrics: Metrics, outcome: str) -> float:

@@ -95,7 +95,9 @@ def test_a_decision_can_be_made_again_from_its_record(fresh: Running) -> None:
         record = records(client)[answer["recommendation_id"]]
     used = bundle(record.bundle)
     request = resolved(read(RecommendRequest, record.request), used, record.seed)
-    state, whole = unpack(Packed(record.user_state, record.session_state, record.reached), used.items)
+    state, whole = unpack(
+        Packed(record.user_state, record.pending_state, record.session_state, record.reached), used.items
+    )
     assert whole
     again = recommend(request, state, used, used.policy, record.now_us)
     assert [used.items.ids[one.item] for one in again.recommendations] == record.products

@@ -160,8 +160,9 @@ class RedisStream(Stream):
             with self._asking("reading"):
                 entries = cast(list[Any], self._plain.xrange(key, start, "+", count=page))
             for entry_id, (_, value) in entries:
-                position = position_of(entry_id)
-                records.append(Record(position, (position >> 20) * 1000, value))
+                ms, _, seq = entry_id.partition(b"-")
+                taken = int(ms)
+                records.append(Record(taken << 20 | int(seq), taken * 1000, value))
             if len(entries) < page:
                 break
             start = f"({entries[-1][0].decode()}"

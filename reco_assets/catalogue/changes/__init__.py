@@ -1,0 +1,1 @@
+"""Change data capture: what a shop's own database said of its products, users and orders."""
