@@ -49,7 +49,7 @@ class MissingTable(RecoError):
 
 
 class ConcurrentWrite(RecoError):
-    """Somebody else wrote to the same part of a table meanwhile; nothing was written, it can be tried again."""
+    """Somebody else wrote to the same part of a table meanwhile; nothing was written, try it again."""
 
 
 class MissingBundle(RecoError):
