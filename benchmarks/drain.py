@@ -19,7 +19,6 @@ from benchmarks.report import MemorySampler, Stopwatch, log, report
 from reco_assets.errors import RecoError
 from reco_assets.events.contract import EVENT_SCHEMA
 from reco_assets.events.drain import drain
-from reco_assets.interactions.repeats import LakeKnown
 from reco_assets.platform.duckdb_engine import DuckDBEngine
 from reco_assets.platform.lake import open_lake
 from reco_assets.platform.redis import open_redis, stop_redis
@@ -29,6 +28,7 @@ from reco_assets.platform.streams.stream import Stream
 from reco_assets.simulator.parameters import Parameters
 from reco_assets.simulator.shop import simulate
 from reco_assets.streaming.follow import Parts, follow_stream
+from reco_assets.streaming.indexes import Indexes
 from reco_assets.streaming.microbatch import MOST
 
 _APPENDED = 1_000
@@ -89,9 +89,8 @@ def _to_raw(settings: Settings, stream: Stream) -> dict[str, float]:
 
 def _to_online(settings: Settings, stream: Stream, client: redis.Redis) -> dict[str, float]:
     lake = open_lake(settings)
-    parts = Parts(
-        settings, lambda: DuckDBEngine(lake, memory_gb=settings.memory_gb), LakeKnown(lake), stream, client
-    )
+    indexes = Indexes.of(settings, lake)
+    parts = Parts(settings, lambda: DuckDBEngine(lake, memory_gb=settings.memory_gb), indexes, stream, client)
     count, steps = 0, dict[str, float]()
     with MemorySampler() as memory, Stopwatch() as watch:
         for batch in follow_stream(parts, clock=lambda: datetime.now(UTC), pause=lambda seconds: None):

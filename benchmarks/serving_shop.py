@@ -140,23 +140,23 @@ def fill(client: redis.Redis, shop: Shop, users: int) -> dict[str, float]:
     log_frame = pl.DataFrame(
         {
             "user": shop.log.user,
-            "product_id": pl.Series(shop.items.ids.tolist()).gather(shop.log.item),
-            "event_type": pl.Series([kind.name for kind in EventType]).gather(shop.log.kind),
-            "timestamp": pl.Series(shop.log.time).cast(_TIME),
+            "product_key": shop.items.keys[shop.log.item],
+            "kind": shop.log.kind,
+            "at": shop.log.time,
         }
     )
     recent = log_frame.group_by("user", maintain_order=True).tail(RECENT)
     bought = (
-        log_frame.filter(pl.col("event_type") == "purchase")
+        log_frame.filter(pl.col("kind") == int(EventType.purchase))
         .group_by("user", maintain_order=True)
-        .agg(pl.col("product_id").unique(maintain_order=True).tail(32).alias("products"))
+        .agg(pl.col("product_key").unique(maintain_order=True).tail(32).alias("products"))
     )
     features = log_frame.group_by("user").agg(
         pl.len().alias("total_events"),
-        (pl.col("event_type") == "click").sum().alias("clicks"),
-        (pl.col("event_type") == "purchase").sum().alias("purchases"),
-        pl.col("timestamp").min().alias("first_event_time"),
-        pl.col("timestamp").max().alias("last_event_time"),
+        (pl.col("kind") == int(EventType.click)).sum().alias("clicks"),
+        (pl.col("kind") == int(EventType.purchase)).sum().alias("purchases"),
+        pl.col("at").min().cast(_TIME).alias("first_event_time"),
+        pl.col("at").max().cast(_TIME).alias("last_event_time"),
     )
     missing = [name for name in names(USER_FEATURES) if name not in features.columns]
     features = features.with_columns(

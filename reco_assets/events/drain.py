@@ -129,12 +129,9 @@ def _drain(lake: Lake, stream: Stream, most: int) -> Drained:
         return Drained(waiting=behind, version=onto.version())
     rows = pl.concat(frames)
     verdict = validate(rows, rows["ingested_at"])
-    progress: dict[str, int] = {}
-    for partition, position in positions.items():
-        progress |= progress_of(stream.name, partition, position)
-    quarantined = _quarantine(lake, stream, verdict.rejected, progress)
+    quarantined = _quarantine(lake, stream, verdict.rejected, positions)
     events = verdict.accepted.with_columns(event_date=pl.col("timestamp").dt.date())
-    version = _commit(lake, EVENTS, RAW_SCHEMA, events, progress, onto)
+    version = _commit(lake, EVENTS, RAW_SCHEMA, events, _progress(stream, positions), onto)
     delay = (events["ingested_at"] - events["timestamp"]).dt.total_milliseconds().median()
     return Drained(
         records=rows.height,
@@ -170,19 +167,29 @@ def _rows(stream: str, partition: str, records: Sequence[Record]) -> pl.DataFram
     )
 
 
-def _quarantine(lake: Lake, stream: Stream, rejected: pl.DataFrame, progress: dict[str, int]) -> int:
+def _quarantine(lake: Lake, stream: Stream, rejected: pl.DataFrame, positions: dict[str, int]) -> int:
     """Put what was refused into quarantine, unless an earlier attempt has; how many were refused."""
     if rejected.height:
         onto = lake.open(QUARANTINE)
-        known = {name: recorded_in(onto, stream.name, name) for name in rejected["_partition"].unique()}
+        known = {name: recorded_in(onto, stream.name, name) for name in positions}
         new = [
             (known[partition] is None or int(position) > (known[partition] or 0))
             for partition, position in rejected.select("_partition", "_position").iter_rows()
         ]
         rows = rejected.filter(pl.Series(new, dtype=pl.Boolean)).with_columns(reader=pl.lit(_READER))
         if rows.height:
-            _commit(lake, QUARANTINE, QUARANTINE_SCHEMA, rows, progress, onto)
+            # an earlier attempt may have read further: its progress must not be set back
+            ahead = {name: position for name, position in positions.items() if position > (known[name] or -1)}
+            _commit(lake, QUARANTINE, QUARANTINE_SCHEMA, rows, _progress(stream, ahead), onto)
     return rejected.height
+
+
+def _progress(stream: Stream, positions: dict[str, int]) -> dict[str, int]:
+    """What a commit that holds all up to ``positions`` says of it."""
+    progress: dict[str, int] = {}
+    for partition, position in positions.items():
+        progress |= progress_of(stream.name, partition, position)
+    return progress
 
 
 def _commit(

@@ -9,6 +9,7 @@ from typing import cast
 import polars as pl
 
 from reco_assets.features import windows
+from reco_assets.features.history import History
 from reco_assets.features.pipeline import (
     BUILDS,
     FEATURES,
@@ -16,6 +17,7 @@ from reco_assets.features.pipeline import (
     INTERACTIONS,
     ROLLUPS,
     TILES,
+    Touched,
     midnights,
 )
 from reco_assets.platform.engine import Engine
@@ -45,12 +47,12 @@ def advance_windows(engine: Engine) -> list[Advanced]:
     return tiles + rollups
 
 
-def advance_features(engine: Engine) -> list[Advanced]:
+def advance_features(engine: Engine, history: History) -> list[Advanced]:
     """Bring the features at day ends up to date; the rollups must be. Doing it again changes nothing."""
-    return [until_alone(partial(_advance, engine, name)) for name in FEATURES]
+    return [until_alone(partial(_advance, engine, name, history)) for name in FEATURES]
 
 
-def _advance(engine: Engine, name: str) -> Advanced:
+def _advance(engine: Engine, name: str, history: History) -> Advanced:
     """New rows, of a higher revision, for whom new rollups touch; whole days where days are new or redone.
 
     A day's rows tell what changed at its end, so a day that begins is made as a whole once: some change
@@ -83,7 +85,8 @@ def _advance(engine: Engine, name: str) -> Advanced:
     new = read_appended(lake, table.upstream, found.appended, (table.key, "event_date"))
     touched = _touched(new, table.key, last)
     first = cast("date", new["event_date"].min() or last)
-    rows = table.rows(engine, first, last, upto, engine.arrow(touched.to_arrow()))
+    asked = Touched(engine.arrow(touched.to_arrow()), touched[table.key], history)
+    rows = table.rows(engine, first, last, upto, asked)
     frame = pl.DataFrame(engine.to_arrow(rows)).filter(~pl.col("as_of").is_in(sorted(stale)))
     days = frame["as_of"].unique().to_list()
     lake.append(name, frame.to_arrow(), taken_in(table.upstream, upto, days), progress.table)

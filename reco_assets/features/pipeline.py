@@ -14,11 +14,13 @@ from typing import Final
 
 import ibis
 import ibis.expr.types as ir
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from reco_assets.features import products, users, windows
 from reco_assets.features.catalogue import HORIZON_DAYS
+from reco_assets.features.history import IN_LAKE, History
 from reco_assets.platform.engine import Engine, Written, day, micros
 from reco_assets.platform.increments import made_from, until_alone
 
@@ -27,6 +29,7 @@ HORIZON: Final = timedelta(days=HORIZON_DAYS)
 
 INTERACTIONS: Final = "silver/interactions"
 USER_DAYS: Final = "gold/user_days"
+USER_CATEGORY_DAYS: Final = "gold/user_category_days"
 PRODUCT_DAYS: Final = "gold/product_days"
 USER_FEATURES: Final = "gold/user_features"
 PRODUCT_FEATURES: Final = "gold/product_features"
@@ -44,7 +47,7 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
     "gold/user_category_windows": ("user_id", "window_start", "event_date", "category"),
     "gold/product_windows": ("product_id", "window_start", "event_date"),
     USER_DAYS: ("user_id", "event_date"),
-    "gold/user_category_days": ("user_id", "event_date", "category"),
+    USER_CATEGORY_DAYS: ("user_id", "event_date", "category"),
     PRODUCT_DAYS: ("product_id", "event_date"),
 }
 
@@ -78,34 +81,54 @@ def build_days(engine: Engine, first: date, last: date, *, name: str) -> Written
     return _rebuilt(engine, name, source, rows, first, last)
 
 
+@dataclass(frozen=True)
+class Touched:
+    """Keys whose features are made again, and where their past is found.
+
+    Attributes
+    ----------
+    table
+        The key, ``since``, ``until``: the moments, microseconds, ``(since, until]`` that are asked for.
+    ids
+        The keys, distinct.
+    """
+
+    table: ir.Table
+    ids: pl.Series
+    history: History
+
+
 def user_features(
-    engine: Engine, first: date, last: date, version: int, touched: ir.Table | None = None
+    engine: Engine, first: date, last: date, version: int, touched: Touched | None = None
 ) -> ir.Table:
     """Rows of ``gold/user_features`` of the days ``first``..``last`` from ``version`` of the rollups.
 
-    Parameters
-    ----------
-    touched
-        ``user_id, since, until`` (microseconds): only these users, at moments within ``(since, until]``;
-        everybody by default.
+    Only of the users ``touched``, who are looked up in the newest version; of everybody by default.
     """
     needed = (first - HORIZON, last)
-    days = engine.table(USER_DAYS, event_dates=needed, version=version)
-    tastes = engine.table("gold/user_category_days", event_dates=needed)
-    if touched is not None:
-        days, tastes = _of(days, touched, users.KEY), _of(tastes, touched, users.KEY)
+    if touched is None:
+        days = engine.table(USER_DAYS, event_dates=needed, version=version)
+        tastes = engine.table(USER_CATEGORY_DAYS, event_dates=needed)
+    else:
+        days, tastes = (
+            touched.history.rows(engine, name, touched.table, touched.ids, needed)
+            for name in (USER_DAYS, USER_CATEGORY_DAYS)
+        )
     points = users.changed_at_day_ends(days, *midnights(first, last))
     return dated(users.user_features(_within(points, touched, users.KEY), days, tastes), version)
 
 
 def product_features(
-    engine: Engine, first: date, last: date, version: int, touched: ir.Table | None = None
+    engine: Engine, first: date, last: date, version: int, touched: Touched | None = None
 ) -> ir.Table:
-    """Rows of ``gold/product_features``; as :func:`user_features`, with ``product_id`` in ``touched``."""
-    days = engine.table(PRODUCT_DAYS, event_dates=(first - HORIZON, last), version=version)
+    """Rows of ``gold/product_features``; as :func:`user_features`."""
+    needed = (first - HORIZON, last)
     attributes = engine.table("silver/products")
-    if touched is not None:
-        days, attributes = _of(days, touched, products.KEY), _of(attributes, touched, products.KEY)
+    if touched is None:
+        days = engine.table(PRODUCT_DAYS, event_dates=needed, version=version)
+    else:
+        days = touched.history.rows(engine, PRODUCT_DAYS, touched.table, touched.ids, needed)
+        attributes = _of(attributes, touched.table, products.KEY)
     points = products.changed_at_day_ends(days, attributes, *midnights(first, last))
     return dated(products.product_features(_within(points, touched, products.KEY), days, attributes), version)
 
@@ -116,7 +139,7 @@ class FeatureTable:
 
     key: str
     upstream: str
-    rows: Callable[[Engine, date, date, int, ir.Table | None], ir.Table]
+    rows: Callable[[Engine, date, date, int, Touched | None], ir.Table]
 
 
 FEATURES: Final[dict[str, FeatureTable]] = {
@@ -146,27 +169,29 @@ BUILDS: Final[dict[str, Callable[[Engine, date, date], Written]]] = {
 }
 
 
-def point_in_time_user_features(engine: Engine, points: pa.Table) -> pa.Table:
+def point_in_time_user_features(engine: Engine, points: pa.Table, past: History = IN_LAKE) -> pa.Table:
     """User features at each distinct ``(user_id, as_of)`` of ``points``, as serving had them.
 
     Parameters
     ----------
     points
         ``user_id`` string, ``as_of`` UTC microseconds timestamp.
+    past
+        Where the users' tiles and rollups are found.
     """
-    asked = engine.arrow(points)
+    asked, ids = engine.arrow(points), _distinct(points, users.KEY)
     history, current = _days_of(points)
     rows = users.user_features(
         asked,
-        _of(engine.table("gold/user_days", event_dates=history), asked, users.KEY),
-        _of(engine.table("gold/user_category_days", event_dates=history), asked, users.KEY),
-        _of(engine.table("gold/user_windows", event_dates=current), asked, users.KEY),
-        _of(engine.table("gold/user_category_windows", event_dates=current), asked, users.KEY),
+        past.rows(engine, USER_DAYS, asked, ids, history),
+        past.rows(engine, USER_CATEGORY_DAYS, asked, ids, history),
+        past.rows(engine, "gold/user_windows", asked, ids, current),
+        past.rows(engine, "gold/user_category_windows", asked, ids, current),
     )
     return engine.to_arrow(rows)
 
 
-def point_in_time_product_features(engine: Engine, points: pa.Table) -> pa.Table:
+def point_in_time_product_features(engine: Engine, points: pa.Table, past: History = IN_LAKE) -> pa.Table:
     """Product features at each distinct ``(product_id, as_of)`` of ``points``, as serving had them.
 
     Parameters
@@ -174,13 +199,13 @@ def point_in_time_product_features(engine: Engine, points: pa.Table) -> pa.Table
     points
         ``product_id`` string, ``as_of`` UTC microseconds timestamp.
     """
-    asked = engine.arrow(points)
+    asked, ids = engine.arrow(points), _distinct(points, products.KEY)
     history, current = _days_of(points)
     rows = products.product_features(
         asked,
-        _of(engine.table("gold/product_days", event_dates=history), asked, products.KEY),
+        past.rows(engine, PRODUCT_DAYS, asked, ids, history),
         _of(engine.table("silver/products"), asked, products.KEY),
-        _of(engine.table("gold/product_windows", event_dates=current), asked, products.KEY),
+        past.rows(engine, "gold/product_windows", asked, ids, current),
     )
     return engine.to_arrow(rows)
 
@@ -229,11 +254,15 @@ def _days_of(points: pa.Table) -> tuple[tuple[date, date], tuple[date, date]]:
     return (first - HORIZON, last), (first, last)
 
 
-def _within(points: ir.Table, touched: ir.Table | None, key: str) -> ir.Table:
+def _distinct(points: pa.Table, key: str) -> pl.Series:
+    return pl.Series(key, points[key]).unique()
+
+
+def _within(points: ir.Table, touched: Touched | None, key: str) -> ir.Table:
     """Those of ``points`` (key, as_of) that lie within the times of ``touched``."""
     if touched is None:
         return points
-    named = touched.rename(_key=key)
+    named = touched.table.rename(_key=key)
     at = micros(points.as_of) - windows.WATERMARK_US
     kept = points.join(named, [points[key] == named._key, at > named.since, at <= named.until])
     return kept.select(key, "as_of").distinct()

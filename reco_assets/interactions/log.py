@@ -24,7 +24,7 @@ LOGGED: Final = (
 
 @dataclass(frozen=True)
 class InteractionLog:
-    """Product events sorted by (user, time, event id).
+    """Product events sorted by (user, time, product key, kind), as the online store has them.
 
     Attributes
     ----------
@@ -77,19 +77,23 @@ def interaction_log(interactions: pl.LazyFrame, items: ItemTable) -> Interaction
         schema={"event_type": pl.String, "kind": pl.Int8},
     )
     rows = pl.DataFrame(
-        {"product_id": items.ids.tolist(), "item": np.arange(len(items), dtype=np.int32)},
-        schema={"product_id": pl.String, "item": pl.Int32},
+        {
+            "product_id": items.ids.tolist(),
+            "item": np.arange(len(items), dtype=np.int32),
+            "key": items.keys,
+        },
+        schema={"product_id": pl.String, "item": pl.Int32, "key": pl.UInt64},
     )
     frame = (
-        interactions.select("event_id", "user_id", "event_type", "product_id", "timestamp")
+        interactions.select("user_id", "event_type", "product_id", "timestamp")
         .join(kinds.lazy(), on="event_type", how="inner")
         .join(rows.lazy(), on="product_id", how="inner")
-        .select("event_id", "user_id", "kind", "item", pl.col("timestamp").dt.timestamp("us").alias("time"))
+        .select("user_id", "kind", "item", "key", pl.col("timestamp").dt.timestamp("us").alias("time"))
         .collect()
     )
     user_ids = frame["user_id"].unique().sort()
     users = pl.DataFrame({"user_id": user_ids, "user": np.arange(len(user_ids), dtype=np.int32)})
-    frame = frame.join(users, on="user_id", how="left").sort("user", "time", "event_id")
+    frame = frame.join(users, on="user_id", how="left").sort("user", "time", "key", "kind")
     return InteractionLog(
         user=frame["user"].to_numpy(),
         item=frame["item"].to_numpy(),

@@ -8,12 +8,10 @@ from typing import Final
 PRODUCT_EPOCH: Final = "products:epoch"
 #: How far the user and product values follow the tables; see online/refresh.
 ONLINE_MARK: Final = "online:mark"
-#: How the last micro-batch went, as JSON; see streaming/status.
+#: How the last micro-batch went, as JSON; see online/stream_status.
 STREAM_STATUS: Final = "stream:status"
 #: Stream of product changes: fields ``epoch`` and ``keys``, the packed 6-byte keys that changed.
 PRODUCT_CHANGES: Final = "products:changes"
-#: Stream of what the service answered, until it is brought into ``raw/decisions``.
-DECISIONS: Final = "decisions"
 
 
 def user(user_id: str) -> str:

@@ -11,7 +11,6 @@ import polars as pl
 import redis
 
 from reco_assets.catalogue.items import category_key, product_keys
-from reco_assets.events.contract import EventType
 from reco_assets.features.catalogue import PRODUCT_FEATURES, USER_FEATURES
 from reco_assets.features.matrix import feature_matrix
 from reco_assets.online import keys
@@ -26,9 +25,6 @@ KEYS_PER_ENTRY: Final = 1_000
 ENTRIES: Final = 1_000
 #: With more changes than this at once, readers are told to read everything.
 MOST_CHANGES: Final = 50_000
-
-#: Event types that are kept as a user's recent product events.
-RECENT_TYPES: Final = ("click", "add_to_cart", "purchase", "favorite", "rate")
 
 Progress = Callable[[int], None]
 
@@ -59,10 +55,10 @@ def user_values(
     users
         user_id, the user features by name, favorite_category, first_event_time, last_event_time.
     recents
-        user_id, product_id, event_type, timestamp in any order; the last ``RECENT`` count. Ties in
-        time stay in the order of the rows.
+        user_id, product_key, kind (:class:`EventType` code), at (UTC microseconds); each user's oldest
+        first, of which the last ``RECENT`` count.
     bought
-        user_id, products (a list, oldest first).
+        user_id, products (a list of keys, oldest first).
     """
     ids = pl.concat([users["user_id"], recents["user_id"], bought["user_id"]]).unique(maintain_order=True)
     people = pl.DataFrame({"user_id": ids, "row": np.arange(len(ids), dtype=np.int64)})
@@ -177,26 +173,16 @@ def _micros(times: pl.Series) -> Int64s:
 
 
 def _recent(people: pl.DataFrame, recents: pl.DataFrame) -> Recent:
-    codes = [int(EventType[name]) for name in RECENT_TYPES]
     rows = (
-        recents.filter(
-            pl.col("event_type").cast(pl.String).is_in(RECENT_TYPES) & pl.col("product_id").is_not_null()
-        )
-        .join(people, on="user_id", how="inner", maintain_order="left")
-        .with_columns(
-            pl.col("event_type")
-            .cast(pl.String)
-            .replace_strict(RECENT_TYPES, codes, return_dtype=pl.Int8)
-            .alias("kind")
-        )
-        .sort("row", "timestamp", maintain_order=True)
+        recents.join(people, on="user_id", how="inner", maintain_order="left")
+        .sort("row", maintain_order=True)
         .filter(pl.int_range(pl.len()).reverse().over("row") < RECENT)
     )
     return Recent(
         _offsets(rows["row"], people.height),
-        _product_keys(rows["product_id"]),
+        rows["product_key"].to_numpy(),
         rows["kind"].to_numpy(),
-        _micros(rows["timestamp"]),
+        rows["at"].to_numpy(),
     )
 
 
@@ -204,16 +190,8 @@ def _bought(people: pl.DataFrame, bought: pl.DataFrame) -> Bought:
     rows = (
         bought.join(people, on="user_id", how="inner").sort("row").explode("products").drop_nulls("products")
     )
-    return Bought(_offsets(rows["row"], people.height), _product_keys(rows["products"]))
+    return Bought(_offsets(rows["row"], people.height), rows["products"].cast(pl.UInt64).to_numpy())
 
 
 def _offsets(sorted_rows: pl.Series, n: int) -> Int64s:
     return np.searchsorted(sorted_rows.to_numpy(), np.arange(n + 1)).astype(np.int64)
-
-
-def _product_keys(ids: pl.Series) -> UInt64s:
-    """Each distinct id is hashed once."""
-    distinct = ids.cast(pl.String).unique()
-    lookup = pl.DataFrame({"id": distinct, "key": product_keys(distinct.to_list())})
-    frame = pl.DataFrame({"id": ids.cast(pl.String)})
-    return frame.join(lookup, on="id", how="left", maintain_order="left")["key"].to_numpy()

@@ -18,18 +18,13 @@ import msgspec
 import polars as pl
 import redis
 
+from reco_assets.features.history import IN_LAKE, History
 from reco_assets.features.products import HORIZONS
 from reco_assets.features.windows import WATERMARK_US, WINDOW_US
 from reco_assets.online import keys
 from reco_assets.online.materialise import settle, write_products, write_users
-from reco_assets.online.state import (
-    bought_products,
-    known_products,
-    known_users,
-    product_rows,
-    recent_events,
-    user_rows,
-)
+from reco_assets.online.past import LakePast, Past, bought_products, recent_events
+from reco_assets.online.state import known_products, known_users, product_rows, user_rows
 from reco_assets.platform.engine import Engine
 from reco_assets.platform.increments import Changes, Progress, changes, read_appended
 
@@ -74,10 +69,19 @@ def refresh(
     user_ttl_days: int,
     product_ttl_days: int,
     whole: bool = False,
+    history: History = IN_LAKE,
+    past: Past | None = None,
 ) -> Refreshed:
     """Bring the online store to what the tables say at ``at``; the tables must be up to date.
 
-    ``whole`` writes everybody. Doing it again changes nothing, also after a crash in the middle.
+    Doing it again changes nothing, also after a crash in the middle.
+
+    Parameters
+    ----------
+    whole
+        Write everybody.
+    history, past
+        Where the tiles and the events of those who have changed are found; in the lake by default.
     """
     before = None if whole else read_mark(client)
     lake = engine.lake
@@ -95,18 +99,18 @@ def refresh(
         products = known_products(interactions, lake.scan(_PRODUCTS, now.products))
     else:
         users, products = touched.users, touched.products
-        interactions = interactions.filter(pl.col("user_id").is_in(users.implode()))
-    written = write_users(
-        client,
-        user_rows(engine, users, at),
-        recent_events(interactions).collect(engine="streaming"),
-        bought_products(interactions).collect(engine="streaming"),
-        ttl_days=user_ttl_days,
-    )
+    written = 0
+    if len(users):
+        events = (past or LakePast(lake)).of(users if touched is not None else None)
+        rows = user_rows(engine, users, at, history if touched is not None else IN_LAKE)
+        written = write_users(
+            client, rows, recent_events(events), bought_products(events), ttl_days=user_ttl_days
+        )
     settle(client, touched.drained if touched is not None else _pending_in_lake(engine, client, now.raw))
     if len(products):
         epoch = lake.version(_EPOCH) or 0
-        write_products(client, product_rows(engine, products, at), epoch=epoch, ttl_days=product_ttl_days)
+        rows = product_rows(engine, products, at, history if touched is not None else IN_LAKE)
+        write_products(client, rows, epoch=epoch, ttl_days=product_ttl_days)
     newest = touched.newest if touched is not None else _newest(interactions)
     times = [time for time in (before.newest if before and touched else None, newest) if time is not None]
     mark = msgspec.structs.replace(now, newest=max(times, default=None))

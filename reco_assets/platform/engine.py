@@ -103,7 +103,8 @@ class Engine(Protocol):
 
 def day_column(name: str) -> str:
     """The column of lake table ``name`` that ``event_dates`` selects by."""
-    return "as_of" if PARTITIONS.get(name) == "as_of" else "event_date"
+    column = PARTITIONS.get(name, "")
+    return column if column in ("as_of", "decided_date") else "event_date"
 
 
 def plain(data: pa.Table) -> pa.Table:

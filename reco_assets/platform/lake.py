@@ -31,6 +31,8 @@ PARTITIONS: Mapping[str, str] = {
     "gold/product_days": "event_date",
     "gold/user_features": "as_of",
     "gold/product_features": "as_of",
+    "gold/attributions": "event_date",
+    "gold/impressions": "event_date",
     "gold/training_examples": "event_date",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -13,12 +13,12 @@ from typing import Final
 import redis
 
 from reco_assets.features.windows import WATERMARK_US, WINDOW_US
-from reco_assets.interactions.repeats import Known
 from reco_assets.online.refresh import Mark, read_mark
 from reco_assets.platform.engine import Engine
 from reco_assets.platform.settings import Settings
 from reco_assets.platform.streams.stream import Stream
 from reco_assets.streaming.compaction import Compaction
+from reco_assets.streaming.indexes import Indexes
 from reco_assets.streaming.microbatch import MicroBatch, micro_batch
 
 #: Rounds between two looks at how many small files there are.
@@ -33,7 +33,7 @@ class Parts:
 
     settings: Settings
     engine: Callable[[], Engine]
-    known: Known
+    indexes: Indexes
     stream: Stream
     client: redis.Redis
 
@@ -50,13 +50,14 @@ def follow_stream(
     A round that leaves the stream empty is followed by a pause up to ``stream_seconds``; while the
     stream is behind there is none.
     """
-    compaction = Compaction(parts.engine().lake)
+    with closing(parts.engine()) as engine:
+        compaction = Compaction(engine.lake)
     idle, rounds = 0, 0
     while idle < IDLE_ROUNDS and (until is None or time.monotonic() < until):
         started = time.monotonic()
         engine = parts.engine()
         try:
-            batch = micro_batch(engine, parts.known, parts.stream, parts.client, parts.settings, clock)
+            batch = micro_batch(engine, parts.indexes, parts.stream, parts.client, parts.settings, clock)
         finally:
             engine.close()
         yield batch

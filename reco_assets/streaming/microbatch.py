@@ -18,12 +18,12 @@ from reco_assets.catalogue.history import PRODUCTS_SCHEMA
 from reco_assets.events.drain import Drained, drain
 from reco_assets.features.increment import advance_features, advance_windows
 from reco_assets.interactions.increment import advance_interactions
-from reco_assets.interactions.repeats import Known
 from reco_assets.online.refresh import Refreshed, refresh
 from reco_assets.platform.engine import Engine
 from reco_assets.platform.increments import Advanced
 from reco_assets.platform.settings import Settings
 from reco_assets.platform.streams.stream import Stream
+from reco_assets.streaming.indexes import Indexes
 
 #: Records of one read of the stream, at the least and at the most, over all partitions. The larger
 #: one takes some 600 MB while it is on its way.
@@ -57,7 +57,7 @@ class MicroBatch:
 
 def micro_batch(
     engine: Engine,
-    known: Known,
+    indexes: Indexes,
     stream: Stream,
     client: redis.Redis,
     settings: Settings,
@@ -73,7 +73,7 @@ def micro_batch(
     engine.lake.ensure("silver/products", PRODUCTS_SCHEMA)
     batch.drained = _drain_all(engine, stream, most)
     started = batch.timed("drain", started)
-    batch.advanced = advance_tables(engine, known, batch)
+    batch.advanced = advance_tables(engine, indexes, batch)
     started = perf_counter()
     batch.refreshed = refresh(
         engine,
@@ -81,6 +81,8 @@ def micro_batch(
         clock(),
         user_ttl_days=settings.user_ttl_days,
         product_ttl_days=settings.product_ttl_days,
+        history=indexes.history,
+        past=indexes.past,
     )
     batch.timed("online", started)
     return batch
@@ -100,14 +102,14 @@ def _drain_all(engine: Engine, stream: Stream, most: int) -> Drained:
     return drained
 
 
-def advance_tables(engine: Engine, known: Known, batch: MicroBatch | None = None) -> list[Advanced]:
+def advance_tables(engine: Engine, indexes: Indexes, batch: MicroBatch | None = None) -> list[Advanced]:
     """Bring interactions, tiles, rollups and features up to the newest raw events."""
     timed = (batch or MicroBatch()).timed
     started = perf_counter()
-    advanced = [advance_interactions(engine, known)]
+    advanced = [advance_interactions(engine, indexes.known)]
     started = timed("interactions", started)
     advanced += advance_windows(engine)
     started = timed("windows", started)
-    advanced += advance_features(engine)
+    advanced += advance_features(engine, indexes.history)
     timed("features", started)
     return advanced

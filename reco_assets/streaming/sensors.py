@@ -9,13 +9,14 @@ import redis
 
 from reco_assets.errors import RecoError
 from reco_assets.events.drain import waiting
-from reco_assets.interactions.repeats import LakeKnown
+from reco_assets.online.stream_status import Status, tell
 from reco_assets.platform.redis import connect, open_redis
 from reco_assets.platform.resources import Platform
 from reco_assets.platform.streams.open import open_stream
 from reco_assets.streaming.follow import Parts, alone, follow_stream, wanted
+from reco_assets.streaming.indexes import Indexes
 from reco_assets.streaming.microbatch import MicroBatch
-from reco_assets.streaming.status import Status, tell
+from reco_assets.streaming.status import status_of
 
 #: A run ends after so long, and the sensor starts another: a run in the UI is then a piece of the day.
 RUN_SECONDS = 30 * 60
@@ -33,10 +34,14 @@ def follow(context: dg.OpExecutionContext, platform: Platform) -> None:
             return
         client = open_redis(settings)
         parts = Parts(
-            settings, platform.micro_engine, LakeKnown(platform.lake()), open_stream(settings), client
+            settings,
+            platform.micro_engine,
+            Indexes.of(settings, platform.lake()),
+            open_stream(settings),
+            client,
         )
         for batch in follow_stream(parts, until=time.monotonic() + RUN_SECONDS):
-            status = Status.of(batch, platform.now())
+            status = status_of(batch, platform.now())
             tell(client, status)
             if batch.drained.records or (batch.refreshed and batch.refreshed.users):
                 for event in materializations(batch, status):
@@ -105,9 +110,14 @@ def materializations(batch: MicroBatch, status: Status) -> Iterator[dg.AssetMate
     if drained.quarantined:
         yield dg.AssetMaterialization("raw_quarantine", metadata={"rows": drained.quarantined})
     for done in batch.advanced:
-        if done.table == "silver/interactions" and done.rows:
+        if done.table == "silver/interactions" and (done.rows or done.rebuilt):
             yield dg.AssetMaterialization(
-                "interactions", metadata={"appended rows": done.rows, "raw_events version": done.upto}
+                "interactions",
+                metadata={
+                    "appended rows": done.rows,
+                    "rebuilt days": len(done.rebuilt),
+                    "raw_events version": done.upto,
+                },
             )
     if batch.refreshed is not None:
         for name, count in (("user", batch.refreshed.users), ("product", batch.refreshed.products)):

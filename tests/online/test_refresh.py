@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import cast
 
 import polars as pl
@@ -11,12 +12,12 @@ import redis
 
 from reco_assets.catalogue.items import product_keys
 from reco_assets.events.contract import RAW_SCHEMA
-from reco_assets.interactions.repeats import LakeKnown
 from reco_assets.online import keys
 from reco_assets.online.codec import pack_pending
 from reco_assets.online.refresh import Refreshed, read_mark, refresh
 from reco_assets.platform.duckdb_engine import DuckDBEngine
 from reco_assets.platform.lake import Lake
+from reco_assets.streaming.indexes import Indexes
 from reco_assets.streaming.microbatch import advance_tables
 from tests.builders import click, events, impression, moment, purchase
 from tests.features.lakes import product, products, raw
@@ -28,9 +29,10 @@ FIRST = date(2024, 5, 1)
 class Shop:
     """A lake that is followed by an online store."""
 
-    def __init__(self, lake: Lake, store: redis.Redis) -> None:
+    def __init__(self, lake: Lake, store: redis.Redis, indexes: Path) -> None:
         self.lake = lake
         self.store = store
+        self.indexes = indexes
         self.deliveries = 0
         lake.replace("silver/products", products(*SHELF).to_arrow())
         lake.ensure("raw/events", RAW_SCHEMA)
@@ -42,7 +44,7 @@ class Shop:
     def refresh(self, at: str | datetime, *, whole: bool = False) -> Refreshed:
         engine = DuckDBEngine(self.lake, threads=2, memory_gb=1)
         try:
-            advance_tables(engine, LakeKnown(self.lake))
+            advance_tables(engine, Indexes.in_lake(self.lake))
             return refresh(engine, self.store, moment(at), user_ttl_days=30, product_ttl_days=7, whole=whole)
         finally:
             engine.close()
@@ -58,8 +60,8 @@ class Shop:
 
 
 @pytest.fixture
-def shop(lake: Lake, store: redis.Redis) -> Shop:
-    return Shop(lake, store)
+def shop(lake: Lake, store: redis.Redis, tmp_path: Path) -> Shop:
+    return Shop(lake, store, tmp_path / "index")
 
 
 @pytest.mark.parametrize("seed", [1, 2])

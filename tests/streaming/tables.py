@@ -1,14 +1,12 @@
-"""What tables mean, so that two lakes can be compared however their rows came together."""
+"""Two lakes compared by what their tables mean, and a lake whose writer dies."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import polars as pl
 from polars.testing import assert_frame_equal
 
-from reco_assets.features import windows
-from reco_assets.features.pipeline import FEATURES, KEYS
+from reco_assets.features.meaning import meaning
 from reco_assets.platform.engine import Engine
 from reco_assets.platform.lake import Lake
 from tests.features.lakes import TABLES
@@ -41,18 +39,6 @@ class MortalLake(Lake):
             self.lives[0] -= 1
             if not self.lives[0]:
                 raise Killed
-
-
-def meaning(engine: Engine, name: str) -> pl.DataFrame:
-    """The rows that hold: additive ones summed by key, of features the highest revision."""
-    table = engine.table(name)
-    if name in KEYS:
-        table = windows.summed(table, KEYS[name])
-    found = pl.DataFrame(engine.to_arrow(table))
-    if name in FEATURES:
-        held = found.sort("revision").unique([FEATURES[name].key, "as_of"], keep="last")
-        found = held.drop("revision")
-    return found.select(sorted(found.columns)).sort(sorted(found.columns))
 
 
 def assert_same_tables(found: Engine, expected: Engine) -> None:

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from reco_assets.errors import MissingTable
 from reco_assets.features.pipeline import BUILDS
 from reco_assets.interactions.pipeline import build_interactions
-from reco_assets.interactions.repeats import LakeKnown
 from reco_assets.platform.duckdb_engine import DuckDBEngine
 from reco_assets.platform.engine import Engine
 from reco_assets.platform.lake import Lake
+from reco_assets.streaming.indexes import Indexes
 from reco_assets.streaming.microbatch import advance_tables
 from tests.features.lakes import build, deliver, products, raw, stock
 from tests.features.shops import SHELF, random_events
@@ -62,14 +62,18 @@ operations = st.lists(
 
 
 @settings(max_examples=8, deadline=None, phases=[Phase.generate])
-@given(seed=st.integers(0, 999), script=operations)
+@given(seed=st.integers(0, 999), script=operations, indexed=st.booleans())
 def test_any_interleaving_ends_in_the_tables_of_one_batch(
-    seed: int, script: list[tuple[object, ...]]
+    seed: int, script: list[tuple[object, ...]], indexed: bool
 ) -> None:
     rows = shop(seed, 60 * len(script))
     parts = [rows[start : start + 70] for start in range(0, rows.height, 70)]
     with tempfile.TemporaryDirectory() as folder:
         lake = MortalLake(str(Path(folder) / "followed"))
+
+        def indexes() -> Indexes:  # made anew for each step, as a process that was started again does
+            return Indexes.local(lake, Path(folder) / "index") if indexed else Indexes.in_lake(lake)
+
         with opened(Lake(str(Path(folder) / "batch"))) as batch:
             for one in (lake, batch.lake):
                 one.replace("silver/products", products(*SHELF).to_arrow())
@@ -77,20 +81,25 @@ def test_any_interleaving_ends_in_the_tables_of_one_batch(
                 for one in (lake, batch.lake):
                     one.append("raw/events", raw(part, f"stream:{number}").to_arrow())
                 if number < len(script):
-                    run(lake, parts[: number + 1], script[number])
+                    run(lake, indexes, parts[: number + 1], script[number])
             build(batch, FIRST, LAST)
             with opened(lake) as engine:
-                advance_tables(engine, LakeKnown(lake))
+                advance_tables(engine, indexes())
                 assert_same_tables(engine, batch)
 
 
-def run(lake: MortalLake, delivered: list[pl.DataFrame], step: tuple[object, ...]) -> None:
+def run(
+    lake: MortalLake,
+    indexes: Callable[[], Indexes],
+    delivered: list[pl.DataFrame],
+    step: tuple[object, ...],
+) -> None:
     """One operation of the script; a micro-batch may die at any write."""
     match step:
         case ("advance", int(lives)):
             lake.lives[0] = lives
             with suppress(Killed), opened(lake) as engine:
-                advance_tables(engine, LakeKnown(lake))
+                advance_tables(engine, indexes())
             lake.lives[0] = 0
         case ("backfill", str(name), int(start), int(length)):
             first = FIRST + timedelta(days=start)
@@ -105,12 +114,12 @@ def test_a_second_run_appends_nothing(tmp_path: Path) -> None:
     with opened(Lake(str(tmp_path))) as engine:
         stock(engine, *SHELF)
         deliver(engine, random_events(seed=1, count=100, first=FIRST, days=DAYS))
-        advance_tables(engine, LakeKnown(engine.lake))
+        advance_tables(engine, Indexes.in_lake(engine.lake))
         before = {name: engine.lake.version(name) for name in BUILDS}
 
-        again = advance_tables(engine, LakeKnown(engine.lake))
+        again = advance_tables(engine, Indexes.in_lake(engine.lake))
 
         assert [one.rows for one in again] == [0] * len(again)
-        again = advance_tables(engine, LakeKnown(engine.lake))
+        again = advance_tables(engine, Indexes.in_lake(engine.lake))
         assert all(one.rows_read == 0 for one in again)
         assert {name: engine.lake.version(name) for name in BUILDS} == before
