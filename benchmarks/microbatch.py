@@ -25,6 +25,7 @@ from reco_assets.errors import RecoError
 from reco_assets.events.landing import import_landing
 from reco_assets.features.pipeline import BUILDS
 from reco_assets.interactions.pipeline import build_interactions
+from reco_assets.online.refresh import read_mark
 from reco_assets.platform.duckdb_engine import DuckDBEngine
 from reco_assets.platform.lake import Lake, open_lake
 from reco_assets.platform.redis import open_redis, stop_redis
@@ -82,14 +83,16 @@ def _measure(millions: int, events: int, batches: int, home: Path) -> dict[str, 
         users = lake.scan("gold/user_days").select(pl.col("user_id").unique()).collect()["user_id"].sort()
         products = lake.scan("silver/products").select(pl.col("product_id").unique()).collect()["product_id"]
         seconds, steps, done = [], dict[str, list[float]](), []
+        # the clock of the history: batches come as its last events, minute by minute
+        mark = read_mark(client)
+        clock = mark.at if mark else datetime(last.year, last.month, last.day, 20, 0, tzinfo=UTC)
         for number in range(-2, batches):  # two first, in which indexes and the online store are filled
-            fill(stream, _batch(events, last, number, users, products.sort()))
+            clock += timedelta(minutes=1)
+            fill(stream, _batch(events, clock, users, products.sort()))
             files, found = _files(lake), indexes.rows_read
             engine = DuckDBEngine(lake, memory_gb=settings.memory_gb)
-            # the clock of the history: the batch comes as its last events, minute by minute
-            now = datetime(last.year, last.month, last.day, 23, 0, tzinfo=UTC) + timedelta(minutes=number)
             with Stopwatch() as watch:
-                batch = micro_batch(engine, indexes, stream, client, settings, lambda at=now: at)  # type: ignore[misc]
+                batch = micro_batch(engine, indexes, stream, client, settings, lambda at=clock: at)  # type: ignore[misc]
             engine.close()
             log(f"{millions}m, batch {number}: {watch.seconds:.2f} s {_rounded(batch.seconds)}")
             if number >= 0:
@@ -146,15 +149,14 @@ def _history(settings: Settings, lake: Lake, millions: int) -> date:
     return date.fromisoformat(done.read_text())
 
 
-def _batch(events: int, day: date, number: int, users: pl.Series, products: pl.Series) -> pl.DataFrame:
-    """New events of ``day``'s last hour, one minute a batch: users alike, products with a long tail."""
-    dice = np.random.default_rng((len(users), number + 10))
-    at = datetime(day.year, day.month, day.day, 22, 59, tzinfo=UTC) + timedelta(minutes=number)
-    micros = int(at.timestamp() * 1e6) + np.sort(dice.integers(0, 50_000_000, events))
+def _batch(events: int, clock: datetime, users: pl.Series, products: pl.Series) -> pl.DataFrame:
+    """New events of the minute before ``clock``: users alike, products with a long tail."""
+    dice = np.random.default_rng(int(clock.timestamp()))
+    micros = int(clock.timestamp() * 1e6) - np.sort(dice.integers(0, 50_000_000, events))[::-1]
     kinds = dice.choice(["click", "add_to_cart", "purchase"], events, p=[0.9, 0.07, 0.03])
     return pl.DataFrame(
         {
-            "event_id": [f"live-{number}-{place}" for place in range(events)],
+            "event_id": [f"live-{clock:%H%M}-{place}" for place in range(events)],
             "user_id": users.gather(dice.integers(0, len(users), events)),
             "event_type": kinds,
             "product_id": products.gather(dice.zipf(1.3, events) % len(products)),

@@ -72,6 +72,8 @@ def _advance(engine: Engine, name: str, history: History) -> Advanced:
     if after is None:
         after = min((version for version in made.values() if version is not None), default=upto)
     found = changes(lake, table.upstream, after, upto)
+    if found.gone:
+        stale = set(made)
     for day, version in found.rewritten.items():
         if day is not None:
             later = (day + number * _DAY for number in range(HORIZON.days + 1))
@@ -88,6 +90,7 @@ def _advance(engine: Engine, name: str, history: History) -> Advanced:
     asked = Touched(engine.arrow(touched.to_arrow()), touched[table.key], history)
     rows = table.rows(engine, first, last, upto, asked)
     frame = pl.DataFrame(engine.to_arrow(rows)).filter(~pl.col("as_of").is_in(sorted(stale)))
+    frame = frame.with_columns(revision=pl.lit(upto, dtype=pl.Int64))
     days = frame["as_of"].unique().to_list()
     lake.append(name, frame.to_arrow(), taken_in(table.upstream, upto, days), progress.table)
     return Advanced(name, upto, new.height, len(found.appended), frame.height, tuple(sorted(stale)))

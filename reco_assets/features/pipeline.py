@@ -115,7 +115,7 @@ def user_features(
             for name in (USER_DAYS, USER_CATEGORY_DAYS)
         )
     points = users.changed_at_day_ends(days, *midnights(first, last))
-    return dated(users.user_features(_within(points, touched, users.KEY), days, tastes), version)
+    return dated(users.user_features(_within(points, touched, users.KEY), days, tastes))
 
 
 def product_features(
@@ -130,7 +130,7 @@ def product_features(
         days = touched.history.rows(engine, PRODUCT_DAYS, touched.table, touched.ids, needed)
         attributes = _of(attributes, touched.table, products.KEY)
     points = products.changed_at_day_ends(days, attributes, *midnights(first, last))
-    return dated(products.product_features(_within(points, touched, products.KEY), days, attributes), version)
+    return dated(products.product_features(_within(points, touched, products.KEY), days, attributes))
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,9 @@ def build_features(engine: Engine, first: date, last: date, *, name: str) -> Wri
         engine,
         name,
         table.upstream,
-        lambda version: table.rows(engine, first, last, version, None),
+        lambda version: table.rows(engine, first, last, version, None).mutate(
+            revision=ibis.literal(version, type="int64")
+        ),
         first,
         last,
     )
@@ -230,17 +232,15 @@ def midnights(first: date, last: date) -> tuple[int, int]:
     return since, since + ((last - first).days + 1) * windows.DAY_US
 
 
-def dated(features: ir.Table, revision: int) -> ir.Table:
-    """Features at day ends as the tables hold them.
+def dated(features: ir.Table) -> ir.Table:
+    """Features at day ends as the tables hold them: ``as_of`` is the day, ``as_of_time`` the moment.
 
-    ``as_of`` is the day, ``as_of_time`` the moment, ``revision`` the version of the daily rollups that
-    they were made from: of several rows of one key and day the one of the highest revision holds.
+    The tables add ``revision``, the version of the daily rollups that a row was made from: of several
+    rows of one key and day the one of the highest revision holds.
     """
     before_midnight = micros(features.as_of) - windows.WATERMARK_US - 1
     number = (before_midnight - before_midnight % windows.DAY_US) / windows.DAY_US
-    named = features.rename(as_of_time="as_of").mutate(
-        as_of=day(number.cast("int32")), revision=ibis.literal(revision, type="int64")
-    )
+    named = features.rename(as_of_time="as_of").mutate(as_of=day(number.cast("int32")))
     return named.relocate("as_of", "as_of_time", after=features.columns[0])
 
 

@@ -14,7 +14,7 @@ import polars as pl
 
 from reco_assets.interactions import silver
 from reco_assets.interactions.pipeline import INTERACTIONS, RAW, build_interactions
-from reco_assets.interactions.repeats import Known, near, sift
+from reco_assets.interactions.repeats import Known, sift
 from reco_assets.platform.engine import Engine
 from reco_assets.platform.increments import (
     Advanced,
@@ -27,6 +27,7 @@ from reco_assets.platform.increments import (
     taken_in,
     until_alone,
 )
+from reco_assets.platform.lake import Lake
 
 _DAY: Final = timedelta(days=1)
 _COLUMNS: Final = ("delivery", "delivery_position", *silver.RAW_COLUMNS)
@@ -42,12 +43,13 @@ def _advance(engine: Engine, known: Known) -> Advanced:
     progress = Progress.open(lake, INTERACTIONS, RAW)
     upto, after, stale = lake.open(RAW).version(), progress.upto, set[date]()
     if after is None:
-        days = lake.scan(RAW, upto).select(pl.col("event_date").unique()).collect()["event_date"].to_list()
-        stale, after = first_look(progress, days, upto)
+        stale, after = first_look(progress, _days(lake, RAW, upto), upto)
     found = changes(lake, RAW, after, upto)
+    if found.gone:
+        stale |= _days(lake, RAW, upto)
     if found.rewritten:  # raw events were taken away: partitions there are days of arrival, not of events
-        days = lake.scan(INTERACTIONS).select(pl.col("event_date").unique()).collect()["event_date"].to_list()
-        stale |= set(near(days)) & {day for day in days if progress.of(day) < max(found.rewritten.values())}
+        newest = max(found.rewritten.values())
+        stale |= {day for day in _days(lake, INTERACTIONS) if progress.of(day) < newest}
     if found.nothing and not stale and progress.upto is not None:
         return Advanced(INTERACTIONS, upto)
     rows = read_appended(lake, RAW, found.appended, _COLUMNS)
@@ -68,3 +70,9 @@ def _advance(engine: Engine, known: Known) -> Advanced:
     days = cast("list[date]", fresh["event_date"].unique().to_list())
     lake.append(INTERACTIONS, made, taken_in(RAW, upto, days), progress.table)
     return Advanced(INTERACTIONS, upto, new.height, len(found.appended), made.num_rows, tuple(sorted(stale)))
+
+
+def _days(lake: Lake, name: str, version: int | None = None) -> set[date]:
+    """Days of the events of a table."""
+    days = lake.scan(name, version).select(pl.col("event_date").unique()).collect()["event_date"]
+    return set(days.to_list())

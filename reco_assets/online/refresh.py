@@ -142,7 +142,7 @@ def _touched(engine: Engine, before: Mark, now: Mark) -> _Touched | None:
     lake = engine.lake
     found = changes(lake, _INTERACTIONS, before.interactions, now.interactions)
     arrived = changes(lake, _RAW, before.raw, now.raw)
-    if found.rewritten or before.products != now.products:
+    if found.gone or arrived.gone or found.rewritten or before.products != now.products:
         return None
     new = read_appended(lake, _INTERACTIONS, found.appended, _WHO_AND_WHEN)
     did = new.filter(pl.col("event_type") != "impression")

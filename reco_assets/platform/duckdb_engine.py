@@ -5,10 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from itertools import count
+from typing import cast
 
 import duckdb
 import ibis
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pyarrow as pa
 import sqlglot
@@ -129,15 +132,23 @@ class DuckDBEngine(Engine):
         self._spill.cleanup()
 
     def _reader(self, expression: ir.Table) -> pa.RecordBatchReader:
-        # Sums of BIGINT are HUGEINT in DuckDB: the declared type is restored at the very end.
-        columns = ", ".join(
-            f'CAST("{name}" AS {DuckDBType.to_string(dtype)}) AS "{name}"'
-            for name, dtype in expression.schema().items()
-        )
-        query = _reading_again(sqlglot.parse_one(ibis.to_sql(expression, dialect="duckdb"), dialect="duckdb"))
-        sql = f"SELECT {columns} FROM ({query.sql(dialect='duckdb')})"
-        reader: pa.RecordBatchReader = self._connection.sql(sql).to_arrow_reader(BATCH)
+        reader: pa.RecordBatchReader = self._connection.sql(_sql(expression.op())).to_arrow_reader(BATCH)
         return reader
+
+
+@lru_cache(maxsize=128)
+def _sql(operation: ops.Node) -> str:
+    """The query of an expression. A micro-batch asks the same ones each time: writing them takes longer
+    than running them.
+    """
+    expression = cast("ir.Table", operation.to_expr())
+    # Sums of BIGINT are HUGEINT in DuckDB: the declared type is restored at the very end.
+    columns = ", ".join(
+        f'CAST("{name}" AS {DuckDBType.to_string(dtype)}) AS "{name}"'
+        for name, dtype in expression.schema().items()
+    )
+    query = _reading_again(sqlglot.parse_one(ibis.to_sql(expression, dialect="duckdb"), dialect="duckdb"))
+    return f"SELECT {columns} FROM ({query.sql(dialect='duckdb')})"
 
 
 def _reading_again(query: exp.Expr) -> exp.Expr:

@@ -64,6 +64,8 @@ def _follow(
     if after is None:
         stale, after = first_look(progress, days_of(lake, upstream, upto), upto)
     found = changes(lake, upstream, after, upto)
+    if found.gone:
+        stale |= set(days_of(lake, upstream, upto))
     stale |= {
         day for day, version in found.rewritten.items() if day is not None and version > progress.of(day)
     }

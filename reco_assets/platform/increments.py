@@ -51,17 +51,20 @@ class Changes:
     rewritten
         Partition days whose rows were replaced, with the version that did it last. Files added by
         such a commit are not in ``appended``; a mere compaction is in neither.
+    gone
+        The log does not reach back so far any more: whatever follows the table must be made anew.
     """
 
     after: int
     upto: int
     appended: tuple[Appended, ...] = ()
     rewritten: Mapping[date | None, int] = field(default_factory=dict)
+    gone: bool = False
 
     @property
     def nothing(self) -> bool:
         """Whether no row has come or gone."""
-        return not self.appended and not self.rewritten
+        return not self.appended and not self.rewritten and not self.gone
 
 
 def changes(lake: Lake, name: str, after: int, upto: int) -> Changes:
@@ -73,7 +76,11 @@ def changes(lake: Lake, name: str, after: int, upto: int) -> Changes:
     for version in range(after + 1, upto + 1):
         added: list[Appended] = []
         replaced: set[date | None] = set()
-        for action in _actions(storage, version):
+        try:
+            actions = _actions(storage, version)
+        except FileNotFoundError:  # Delta keeps the log of a month, and a checkpoint of all before
+            return Changes(after, upto, gone=True)
+        for action in actions:
             if "add" in action and action["add"].get("dataChange", True):
                 path = unquote(action["add"]["path"])
                 added.append(Appended(f"{lake.uri(name)}/{path}", version, _day(action["add"], column)))

@@ -138,7 +138,7 @@ class Runs:
         if manifest is None or manifest.upto > version:
             return self._build(version)
         found = changes(self._lake, self._layout.table, manifest.upto, version)
-        if len(found.rewritten) > (_MOST_DAYS if self._layout.condense is None else 0):
+        if found.gone or len(found.rewritten) > (_MOST_DAYS if self._layout.condense is None else 0):
             return self._build(version)
         rows = self._appended(found.appended)
         for day in found.rewritten:

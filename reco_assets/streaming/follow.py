@@ -74,15 +74,15 @@ def follow_stream(
 
 def closes_later(mark: Mark | None) -> bool:
     """Whether a tile was open at the last refresh: when it closes there is something to refresh."""
-    return mark is not None and mark.newest is not None and closing(mark.newest) > mark.at
+    return mark is not None and mark.newest is not None and closes_at(mark.newest) > mark.at
 
 
 def due(mark: Mark | None, now: datetime) -> bool:
     """Whether a tile that was open at the last refresh is closed by now."""
-    return mark is not None and mark.newest is not None and mark.at < closing(mark.newest) <= now
+    return mark is not None and mark.newest is not None and mark.at < closes_at(mark.newest) <= now
 
 
-def closing(event: datetime) -> datetime:
+def closes_at(event: datetime) -> datetime:
     """When the tile of an event at this time counts as closed."""
     micros = int(event.timestamp() * 1_000_000)
     end = micros - micros % WINDOW_US + WINDOW_US + WATERMARK_US

@@ -123,3 +123,25 @@ def test_a_second_run_appends_nothing(tmp_path: Path) -> None:
         again = advance_tables(engine, Indexes.in_lake(engine.lake))
         assert all(one.rows_read == 0 for one in again)
         assert {name: engine.lake.version(name) for name in BUILDS} == before
+
+
+def test_a_log_that_no_longer_reaches_back_is_made_up_for(tmp_path: Path) -> None:
+    rows = random_events(seed=2, count=200, first=FIRST, days=DAYS)
+    lake, expected = Lake(str(tmp_path / "followed")), Lake(str(tmp_path / "batch"))
+    with opened(lake) as engine, opened(expected) as batch:
+        for one in (engine, batch):
+            stock(one, *SHELF)
+        deliver(engine, rows[:100], "stream:1")
+        advance_tables(engine, Indexes.local(lake, tmp_path / "index"))
+        deliver(engine, rows[100:], "stream:2")
+        deliver(engine, rows[:50], "stream:3")
+        log = Path(lake.uri("raw/events")) / "_delta_log"
+        lake.open("raw/events").create_checkpoint()
+        for commit in sorted(log.glob("*.json"))[:-1]:
+            commit.unlink()
+
+        advance_tables(engine, Indexes.local(lake, tmp_path / "index"))
+
+        deliver(batch, rows)
+        build(batch, FIRST, LAST)
+        assert_same_tables(engine, batch)
