@@ -1,4 +1,7 @@
-"""The bundle that serves now, and the thread that brings the next one without anybody waiting for it."""
+"""The bundle that serves now, and the thread that brings the next one without anybody waiting for it.
+
+The same thread looks once a second how far the tables are behind the stream.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import gc
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -22,10 +26,11 @@ from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.recommend import recommend, similar, trending
 from reco_assets.recommender.state import empty_state
 from reco_assets.recommender.types import Request, UserState
+from reco_serving.backlog import Backlog
 from reco_serving.metrics import Metrics
 from reco_serving.products import ProductFeed
 
-#: Pause between two looks at the registry and at the stream of product changes.
+#: Pause between two looks at the registry, at the stream of product changes and at the stream of events.
 PAUSE_SECONDS: Final = 1.0
 
 log = logging.getLogger("reco.bundle")
@@ -64,6 +69,7 @@ class Current:
 
     settings: Settings
     metrics: Metrics
+    backlog: Backlog
     loaded: Loaded | None = None
     trouble: str | None = None
     products_trouble: str | None = None
@@ -103,9 +109,9 @@ class Current:
         warm(bundle)
         return loaded
 
-    def _fresh(self, bring: object) -> None:
+    def _fresh(self, bring: Callable[[], int]) -> None:
         try:
-            bring()  # type: ignore[operator]
+            bring()
         except redis.RedisError as error:
             # products stay as they were; /health says so, and the next round tries again
             self.products_trouble = f"{type(error).__name__}: {error}"
@@ -131,7 +137,13 @@ class Current:
                     # the thread must outlive any defect: what serves goes on, and /health tells
                     log.exception("watching the registry")
                     self.trouble = f"{type(error).__name__}: {error}"
+                try:
+                    self.backlog.look(client)
+                except Exception as error:
+                    log.exception("watching the stream")
+                    self.backlog.trouble = f"{type(error).__name__}: {error}"
                 self._stop.wait(PAUSE_SECONDS)
+        self.backlog.close()
 
 
 def warm(bundle: Bundle) -> None:

@@ -57,6 +57,8 @@ def health(
     if stream_trouble is not None or spool_bytes:
         why = stream_trouble or "it is back, and takes what was kept meanwhile"
         missing.append(f"stream: {why}; {spool_bytes:,} bytes of events wait on this machine's disk")
+    if current.backlog.trouble is not None:
+        missing.append(f"tables: {current.backlog.trouble}")
     if current.products_trouble is not None and loaded is not None:
         missing.append(f"product features: {current.products_trouble}; they stay as they were")
     shown = BundleHealth()

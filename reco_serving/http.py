@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Final
 
 import msgspec
-from starlette.types import Receive, Send
+from starlette.types import Receive, Scope, Send
 
 from reco_serving.contract import Fault, Refused
 
 #: A request body may not be longer than this.
 MOST_BYTES: Final = 1_000_000
+#: A client that takes longer to send its body is not waited for. All that is awaited after it has
+#: deadlines of its own.
+BODY_SECONDS: Final = 10.0
 #: One header of a request or an answer, names in lower case.
 Header = tuple[bytes, bytes]
 
@@ -22,14 +26,27 @@ encode: Final = msgspec.json.Encoder().encode
 class Refusal(Exception):
     """An answer that is not the one that was asked for."""
 
-    def __init__(self, status: int, field: str, reason: str) -> None:
+    def __init__(self, status: int, field: str, reason: str, *headers: Header) -> None:
         super().__init__(reason)
         self.status = status
+        self.headers = headers
         self.body = encode(Refused(Fault(field, reason)))
 
 
-async def body_of(receive: Receive) -> bytes:
-    """The request's body; raises Refusal where it is too long."""
+async def posted(
+    scope: Scope, receive: Receive, allowed: bytes = b"POST", seconds: float = BODY_SECONDS
+) -> bytes:
+    """The body of a POST; raises Refusal where it is none, too long, or does not come."""
+    if scope["method"] != "POST":
+        raise Refusal(405, "method", "must be POST", (b"allow", allowed))
+    try:
+        async with asyncio.timeout(seconds):
+            return await _body(receive)
+    except TimeoutError as error:
+        raise Refusal(408, "body", f"did not come within {seconds:g} seconds") from error
+
+
+async def _body(receive: Receive) -> bytes:
     message = await receive()
     body: bytes = message.get("body", b"")
     if message.get("more_body", False):

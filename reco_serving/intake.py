@@ -14,7 +14,7 @@ from reco_serving.collector import Collector, Refused
 from reco_serving.contract import Fault
 from reco_serving.contract import Refused as RefusedBody
 from reco_serving.events import collect
-from reco_serving.http import JSON, Header, Refusal, answer, body_of, encode
+from reco_serving.http import JSON, Header, Refusal, answer, encode, posted
 from reco_serving.metrics import Metrics
 
 PATH: Final = "/events"
@@ -51,16 +51,14 @@ class Intake:
         extra: list[Header] = []
         started = time.perf_counter()
         try:
-            if scope["method"] != "POST":
-                extra.append((b"allow", b"POST, OPTIONS"))
-                raise Refusal(405, "method", "must be POST")
-            body = await body_of(receive)
+            body = await posted(scope, receive, allowed=b"POST, OPTIONS")
             started = time.perf_counter()
             status, content = 202, encode(await collect(worker.collector, worker.metrics, body))
         except BadRequest as error:
             status, content = 400, encode(RefusedBody(Fault(error.field, error.reason)))
         except Refusal as refusal:
             status, content = refusal.status, refusal.body
+            extra.extend(refusal.headers)
         except Refused as error:
             status, content = 503, encode(RefusedBody(Fault("events", str(error))))
             extra.append(RETRY_AFTER)

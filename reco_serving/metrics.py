@@ -85,6 +85,41 @@ def _stream_troubles() -> Counter:
     )
 
 
+def _stream(name: str, documentation: str) -> Gauge:
+    # every worker reads the same in Redis: whoever looked last is right
+    return bentoml.metrics.Gauge(
+        name=f"reco_stream_{name}", documentation=documentation, multiprocess_mode="livemostrecent"
+    )
+
+
+@dataclass(frozen=True)
+class StreamGauges:
+    """How far the tables are behind the stream, and how the last micro-batch went."""
+
+    lag_records: Gauge
+    lag_seconds: Gauge
+    batch_size: Gauge
+    batch_age_seconds: Gauge
+    event_delay_seconds: Gauge
+    quarantine_share: Gauge
+
+
+def _stream_gauges() -> StreamGauges:
+    return StreamGauges(
+        lag_records=_stream("lag_records", "Records of the stream that no table has yet."),
+        lag_seconds=_stream("lag_seconds", "How long the oldest of them has been in the stream."),
+        batch_size=_stream("batch_size", "Records of the last micro-batch."),
+        batch_age_seconds=_stream("batch_age_seconds", "Time since the last micro-batch ended."),
+        event_delay_seconds=_stream(
+            "event_delay_seconds",
+            "Median time between an event and its arrival in the stream, in the last micro-batch.",
+        ),
+        quarantine_share=_stream(
+            "quarantine_share", "Share of the last micro-batch's records that broke the contract."
+        ),
+    )
+
+
 @dataclass(frozen=True)
 class Metrics:
     """The service's own instruments; made once a process."""
@@ -98,3 +133,4 @@ class Metrics:
     events: Counter = field(default_factory=_events)
     spool_bytes: Gauge = field(default_factory=_spool_bytes)
     stream_troubles: Counter = field(default_factory=_stream_troubles)
+    stream: StreamGauges = field(default_factory=_stream_gauges)

@@ -5,17 +5,27 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
+from reco_assets.errors import MissingDependency
 from reco_assets.events.contract import FIELDS, QUARANTINE_SCHEMA, RAW_SCHEMA
+from reco_assets.events.decided import PARTITIONS, STREAM
+from reco_assets.events.decision_rows import DECISIONS, DECISIONS_SCHEMA
+from reco_assets.events.decisions import DrainedDecisions, drain_decisions, ensure_tables
 from reco_assets.events.landing import import_landing
 from reco_assets.events.s3 import bring_landing
 from reco_assets.monitoring.checks import results, specs
-from reco_assets.monitoring.findings import Finding, has_rows, no_nulls
+from reco_assets.monitoring.findings import Finding, has_rows, no_nulls, unique
 from reco_assets.monitoring.metadata import table_metadata
 from reco_assets.monitoring.plots import daily_bars
+from reco_assets.platform.lake import Lake
+from reco_assets.platform.redis import connect, redis_runs
 from reco_assets.platform.resources import Buckets, Platform
+from reco_assets.platform.settings import Settings
+from reco_assets.platform.streams.redis_stream import RedisStream
 
 #: A larger share of bad rows than this in one import deserves a look.
 _BAD_SHARE = 0.05
+#: Decision records that are brought in at once.
+_MOST = 20_000
 
 
 @dg.multi_asset(
@@ -108,3 +118,64 @@ def deliveries(
 def _reasons(bad: pl.LazyFrame) -> dict[str, int]:
     counted = bad.select(pl.col("reasons").explode().value_counts(sort=True)).head(50).collect()
     return dict(counted.unnest("reasons").iter_rows())
+
+
+@dg.asset(
+    group_name="events",
+    deps=["raw_events"],
+    kinds={"polars", "delta"},
+    owners=["team:serving"],
+    check_specs=specs("raw_decisions", "no_nulls", "unique"),
+)
+def raw_decisions(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+    """What the service answered, and all that is needed to answer it again. Append only.
+
+    Each product that was shown becomes an impression in raw/events.
+    """
+    lake = platform.lake()
+    ensure_tables(lake)
+    try:
+        drained = _drain_decisions(lake, platform.settings())
+    except MissingDependency as error:
+        context.log.warning(f"the stream {STREAM} is left for the next run: {error}")
+        drained = DrainedDecisions()
+    decisions = lake.scan(DECISIONS).drop("record")
+    counts = decisions.group_by("decided_date").len().sort("decided_date").collect()
+    days, rows = counts["decided_date"].to_list(), counts["len"].to_list()
+    rungs = decisions.group_by("rung").len().sort("rung").collect()
+    return dg.MaterializeResult(
+        metadata={
+            **table_metadata(
+                decisions.head(100_000).collect(),
+                version=lake.version(DECISIONS),
+                rows=sum(rows),
+                pictures={"daily": daily_bars("Recommendations a day", days, rows)},
+            ),
+            "drained records": drained.records,
+            "drained decisions": drained.decisions,
+            "drained repeated": drained.repeated,
+            "drained quarantined": drained.quarantined,
+            "impressions made": drained.impressions,
+            "lag records": drained.waiting,
+            "rungs": dict(rungs.iter_rows()),
+        },
+        check_results=results(
+            "raw_decisions",
+            no_nulls(decisions, [name for name in DECISIONS_SCHEMA if name not in ("session_id", "record")]),
+            unique(decisions, ["recommendation_id"]),
+        ),
+    )
+
+
+def _drain_decisions(lake: Lake, settings: Settings) -> DrainedDecisions:
+    """Drain until the stream is empty; nothing where the embedded Redis of this home does not run."""
+    drained = DrainedDecisions()
+    if settings.redis_url is None and not redis_runs(settings):
+        return drained
+    stream = RedisStream(connect(settings), STREAM, PARTITIONS, settings.stream_most)
+    try:
+        while (more := drain_decisions(lake, stream, _MOST)).records or more.impressions:
+            drained += more
+    finally:
+        stream.close()
+    return drained

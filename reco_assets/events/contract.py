@@ -70,7 +70,7 @@ EVENT_SCHEMA: Final[dict[str, pl.DataType]] = {field.name: field.dtype for field
 
 #: Columns of ``raw/events``: the delivery, then the event as the contract read it.
 RAW_SCHEMA: Final[dict[str, pl.DataType]] = {
-    "delivery": pl.String(),  # "file:<format>:<sha256 of content, 16 hex>" or "stream:<name>:<partition>"
+    "delivery": pl.String(),  # "file:<format>:<16 hex digits>", "stream:<name>:<partition>", "decision:<id>"
     "delivery_position": pl.Int64(),  # 1-based row in the file, or offset in the stream
     "payload": pl.Binary(),  # the bytes as delivered; null where the delivery is columnar
     "contract_version": pl.Int64(),

@@ -43,6 +43,11 @@ def of_changes() -> pl.Expr:
     return pl.col("reader").str.starts_with('{"format": "changes"').fill_null(False)
 
 
+def of_decisions() -> pl.Expr:
+    """Whether a quarantined row is a decision record that could not be read; it is no event."""
+    return pl.col("reader").str.starts_with('{"format": "decision"').fill_null(False)
+
+
 def summary(rows: pl.DataFrame) -> pl.DataFrame:
     """How many of the quarantined ``rows`` each delivery has by reason: delivery, reason, rows."""
     return (
@@ -60,7 +65,7 @@ def replay(lake: Lake, now: datetime) -> ImportReport:
     A row keeps its delivery, its position and so its event id: running it twice changes nothing. What
     is still bad stays where it is and is reported with today's reasons.
     """
-    rows = quarantined(lake).filter(~of_changes())
+    rows = quarantined(lake).filter(~of_changes() & ~of_decisions())
     cut = pl.col("reasons").list.eval(pl.element().str.starts_with(CUT)).list.any()
     report = ImportReport(rows=rows.height)
     for_good = rows.filter(cut)

@@ -51,7 +51,6 @@ COLUMNS: Final[tuple[str, ...]] = (
     "seconds_after",
 )
 
-_EVENT: Final = ("event_id", "event_type", "user_id", "product_id", "timestamp", "event_date")
 _ANSWER: Final = ("recommendation_id", "position", "shown_at")
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -92,64 +91,61 @@ def attributed(interactions: ir.Table, shown: ir.Table) -> ir.Table:
     answers = touched.group_by("recommendation_id", "user_id", "product_id").agg(
         position=touched.position.min(), shown_at=touched.shown_at.min()
     )
-    by_id = _named(asked, answers)
-    last = _latest(asked, answers)
-    by_product = last.anti_join(by_id, ["event_id", "event_date"])
-    return by_id.union(by_product)
+    found = _with_latest(_with_named(asked, answers), answers)
+    by_id, by_product = _in_time(found, found._own_shown_at), _in_time(found, found.shown_at)
+    chosen = {name: by_id.ifelse(found[f"_own_{name}"], found[name]) for name in _ANSWER}
+    credited = found.filter(by_id | by_product).mutate(how=by_id.ifelse("id", "product"), **chosen)
+    after = credited._at - micros(credited.shown_at)
+    return credited.mutate(seconds_after=after / 1_000_000).select(*COLUMNS)
 
 
-def _named(asked: ir.Table, answers: ir.Table) -> ir.Table:
-    """Events whose own answer has shown their product to their user in time."""
-    own = asked.filter(asked.recommendation_id.notnull()).drop("position")
-    seen = answers.rename(_user="user_id", _product="product_id", _answer="recommendation_id")
-    pairs = own.join(
-        seen,
-        [own.recommendation_id == seen._answer, own.user_id == seen._user, own.product_id == seen._product],
+def _with_named(asked: ir.Table, answers: ir.Table) -> ir.Table:
+    """``asked`` with the answer that each names (``_own_...``), where its user saw the product there."""
+    own = answers.rename(
+        {f"_own_{name}": name for name in _ANSWER} | {"_user": "user_id", "_product": "product_id"}
     )
-    return _within(pairs, "id")
+    return asked.left_join(
+        own,
+        [
+            asked.recommendation_id == own._own_recommendation_id,
+            asked.user_id == own._user,
+            asked.product_id == own._product,
+        ],
+    )
 
 
-def _latest(asked: ir.Table, answers: ir.Table) -> ir.Table:
-    """Events with the latest answer before them that showed their product to their user, in time.
+def _with_latest(asked: ir.Table, answers: ir.Table) -> ir.Table:
+    """``asked`` with the latest answer before each that showed its product to its user.
 
     In the order of time, an event belongs to the impression that came last; of two at one moment to the
     greater id. One pass over sorted rows: a visitor whom a shop calls "guest" has too many impressions to
     be held against each of their events.
     """
-    nothing = {
-        name: ibis.null(asked[name].type()) for name in ("event_id", "event_type", "timestamp", "event_date")
-    }
-    turns = answers.select(
-        *(ibis.null(asked[name].type()).name(name) if name in nothing else answers[name] for name in _EVENT),
-        *_ANSWER,
-        _at=micros(answers.shown_at),
-        _window=ibis.null("int64"),
-    )
-    events = asked.select(
-        *_EVENT,
-        *(ibis.null(answers[name].type()).name(name) for name in _ANSWER),
-        _at=asked._at,
-        _window=asked._window,
-    )
-    both = turns.union(events)
-    pair = [both.user_id, both.product_id]
+    events = asked.drop("recommendation_id", "position", "_user", "_product")
+    turns = answers.mutate(_at=micros(answers.shown_at))
+    both = _padded(events, turns).union(_padded(turns, events))
     in_order = ibis.window(
-        group_by=pair,
+        group_by=[both.user_id, both.product_id],
         order_by=[both._at, both.recommendation_id.isnull(), both.recommendation_id, both.event_id],
         rows=(None, 0),
     )
     turn = both.mutate(_turn=both.recommendation_id.count().over(in_order))
     one = ibis.window(group_by=[turn.user_id, turn.product_id, turn._turn])
     told = turn.mutate(**{name: turn[name].max().over(one) for name in _ANSWER})
-    return _within(told.filter(told.event_id.notnull() & told.recommendation_id.notnull()), "product")
+    return told.filter(told.event_id.notnull())
 
 
-def _within(pairs: ir.Table, how: str) -> ir.Table:
-    """Those of ``pairs`` of an event and its answer that are close enough, as rows of the table."""
-    after = pairs._at - micros(pairs.shown_at)
-    kept = pairs.mutate(_after=after, how=ibis.literal(how))
-    kept = kept.filter((kept._after >= 0) & (kept._after <= kept._window))
-    return kept.mutate(seconds_after=kept._after / 1_000_000).select(*COLUMNS)
+def _padded(rows: ir.Table, others: ir.Table) -> ir.Table:
+    """``rows`` with null for the columns that only ``others`` have, all in one order."""
+    absent = {name: ibis.null(others[name].type()) for name in others.columns if name not in rows.columns}
+    return rows.mutate(**absent).select(sorted({*rows.columns, *others.columns}))
+
+
+def _in_time(found: ir.Table, shown_at: ir.TimestampColumn) -> ir.BooleanColumn:
+    """Whether an event came after ``shown_at`` and within the window of its kind; False where null."""
+    after = found._at - micros(shown_at)
+    within: ir.BooleanColumn = ((after >= 0) & (after <= found._window)).coalesce(False)
+    return within
 
 
 def _window(event_type: ir.StringColumn) -> ir.IntegerColumn:

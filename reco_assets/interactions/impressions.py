@@ -7,7 +7,15 @@ from typing import Final
 import ibis.expr.types as ir
 
 #: Columns of ``raw/decisions`` that are read.
-DECISION: Final[tuple[str, ...]] = ("recommendation_id", "variant", "bundle", "rung", "scores", "sources")
+DECISION: Final[tuple[str, ...]] = (
+    "recommendation_id",
+    "variant",
+    "bundle",
+    "rung",
+    "products",
+    "scores",
+    "sources",
+)
 #: Columns of ``gold/attributions`` that are read.
 OUTCOME: Final[tuple[str, ...]] = ("recommendation_id", "product_id", "position", "event_type")
 #: Columns of ``gold/impressions``, in order.
@@ -30,21 +38,27 @@ COLUMNS: Final[tuple[str, ...]] = (
 
 
 def impressions(shown: ir.Table, decisions: ir.Table, attributions: ir.Table) -> ir.Table:
-    """Rows of ``gold/impressions``, one a row of ``shown``.
+    """Rows of ``gold/impressions``, one a row of ``shown`` that a decision knows of.
+
+    Anybody may send events: one that only looks like an impression of ours is nothing to learn from.
 
     Parameters
     ----------
     shown
         As :func:`reco_assets.interactions.attribution.shown` makes it.
     decisions
-        ``DECISION`` of the same days; null columns where the decision is gone.
+        ``DECISION`` of the same days.
     attributions
         ``OUTCOME`` of these days and of the longest window after them.
     """
     made = decisions.rename(_decision="recommendation_id")
     led_to = _outcomes(attributions)
-    told = shown.left_join(made, shown.recommendation_id == made._decision)
-    told = told.mutate(score=told.scores[told.position], source=told.sources[told.position])
+    told = shown.join(made, shown.recommendation_id == made._decision)
+    # Spark takes 32 bits for a place, and no place outside of the list
+    inside = (told.position >= 0) & (told.position < told.products.length())
+    place = inside.ifelse(told.position, None).cast("int32")
+    told = told.mutate(score=told.scores[place], source=told.sources[place], _shown=told.products[place])
+    told = told.filter(told._shown == told.product_id)
     told = told.left_join(
         led_to,
         [

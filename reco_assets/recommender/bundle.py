@@ -6,7 +6,7 @@ import json
 import queue
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Final, Self
@@ -251,10 +251,6 @@ class Bundle:
                 f"loading bundle {folder.name}: it lacks {error}",
                 hint="copy the whole folder, or train again",
             ) from error
-
-    def with_manifest(self, **changes: object) -> Bundle:
-        """The same bundle with other facts in its manifest."""
-        return replace(self, manifest=replace(self.manifest, **changes))  # type: ignore[arg-type]
 
 
 def check_width(ranker: Ranker) -> None:

@@ -57,13 +57,16 @@ def test_a_bundle_that_was_saved_answers_the_same_to_the_bit(shape: Shape, tmp_p
 
 def test_the_manifest_keeps_where_it_comes_from(tmp_path: Path) -> None:
     policy = Policy(max_per_category=0.2, hide_bought=False, in_stock_only=False, candidates=333)
-    made = fresh().with_manifest(
+    plain = fresh()
+    manifest = replace(
+        plain.manifest,
         inputs={"silver/interactions": 7},
         commit="abc",
         policy=policy,
         blend=(1.0,) * 8,
         metrics={"full.ndcg@20": 0.5},
     )
+    made = replace(plain, manifest=manifest)
     assert Bundle.load(made.save(tmp_path)).manifest == made.manifest
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -57,7 +59,8 @@ def test_what_is_sold_out_is_not_offered() -> None:
     without = small(ITEMS, *EVENTS, sold_out="boot2")
     for found in (similar(ITEMS.row("boot1"), without, 5, NOW), trending(without, 5)):
         assert "boot2" not in [ITEMS.ids[one.item] for one in found]
-    everything = without.with_manifest(policy=type(without.policy)(in_stock_only=False))
+    every = replace(without.manifest, policy=replace(without.policy, in_stock_only=False))
+    everything = replace(without, manifest=every)
     assert "boot2" in [ITEMS.ids[one.item] for one in trending(everything, 5)]
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import httpx
@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from reco_assets.platform.redis import open_redis, stop_redis
 from reco_assets.platform.registry import Registry
 from reco_assets.platform.settings import Settings
-from reco_serving.metrics import Metrics
+from reco_serving.metrics import Metrics, StreamGauges
 from tests.online.conftest import free_port, redis_settings, store
 from tests.serving.bundles import bundle
 
@@ -140,6 +140,9 @@ def metrics() -> Metrics:
         events=Counter("events", "-", ["outcome"], registry=own),
         spool_bytes=Gauge("spool_bytes", "-", registry=own),
         stream_troubles=Counter("stream_troubles", "-", registry=own),
+        stream=StreamGauges(
+            **{name.name: Gauge(name.name, "-", registry=own) for name in fields(StreamGauges)}
+        ),
     )
 
 

@@ -123,6 +123,13 @@ def test_a_body_that_is_too_long_is_refused(service: Running) -> None:
     assert service.ask("recommend", b" " * 1_100_000).status_code == 413
 
 
+@pytest.mark.parametrize("endpoint", ["recommend", "similar", "trending"])
+def test_only_a_post_is_answered(service: Running, endpoint: str) -> None:
+    refused = service.client.get(f"/{endpoint}")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
+    assert refused.json()["error"] == {"field": "method", "reason": "must be POST"}
+
+
 def test_unknown_fields_and_products_do_no_harm(service: Running) -> None:
     answer = service.recommend(user_id="u", later="x", context={"theme": "dark", "products": ["gone", 17]})
     assert answer["degraded"] is False
@@ -177,3 +184,21 @@ def test_metrics_count_latency_rungs_and_the_bundle(service: Running) -> None:
         "reco_bundle_info{",
     ):
         assert line in text
+
+
+def test_bentoml_counts_the_requests_as_well(service: Running) -> None:
+    def counted(endpoint: str, status: int) -> float:
+        wanted = (f'endpoint="/{endpoint}"', f'http_response_code="{status}"')
+        lines = service.client.get("/metrics").text.splitlines()
+        found = [line for line in lines if line.startswith("bentoml_service_request_total{")]
+        return sum(float(line.split()[-1]) for line in found if all(part in line for part in wanted))
+
+    before = {name: counted(name, 200) for name in ("recommend", "trending")} | {
+        "bad": counted("similar", 400)
+    }
+    service.recommend(user_id="u")
+    service.ask("trending", {})
+    service.ask("similar", b"{")
+    assert counted("recommend", 200) == before["recommend"] + 1
+    assert counted("trending", 200) == before["trending"] + 1
+    assert counted("similar", 400) == before["bad"] + 1

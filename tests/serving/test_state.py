@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import cast
 
-import msgspec
 import numpy as np
 import redis
 
 from reco_assets.catalogue.items import product_keys
+from reco_assets.events.decided import PARTITIONS, STREAM, Decided, decode
 from reco_assets.online import keys
 from reco_assets.online.codec import encode_session
 from reco_assets.online.materialise import write_products, write_users
 from reco_assets.platform.redis import open_redis
+from reco_assets.platform.streams.redis_stream import RedisStream
 from reco_assets.recommender.recommend import recommend
 from reco_serving.answers import resolved
 from reco_serving.contract import RecommendRequest, read
-from reco_serving.decisions import Decided
+from reco_serving.decisions import KEPT
 from reco_serving.state import Packed, unpack
 from tests.online.test_materialise import START, bought, products, recents, users
 from tests.serving.bundles import bundle
@@ -80,8 +80,8 @@ def epoch(service: Running) -> object:
 
 def records(client: redis.Redis) -> dict[object, Decided]:
     """The decision records in the stream, by recommendation."""
-    entries = cast("list[tuple[bytes, dict[bytes, bytes]]]", client.xrange(keys.DECISIONS))
-    decoded = [msgspec.msgpack.decode(entry[b"d"], type=Decided) for _, entry in entries]
+    stream = RedisStream(client, STREAM, PARTITIONS, KEPT)
+    decoded = [decode(record.value)[0] for record in stream.read("0", None, 1_000)]
     return {one.recommendation_id: one for one in decoded}
 
 

@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 
+from benchmarks.report import process_tree
 from reco_assets.platform.redis import open_redis, start_redis, stop_redis
 from reco_assets.platform.settings import Settings
 from tests.online.conftest import free_port
@@ -31,7 +32,7 @@ def started(settings: Settings, folder: Path) -> Iterator[Running]:
     command = [sys.executable, "-m", "reco_serving"]
     with (
         (folder / "service.log").open("ab") as log,
-        subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True) as process,
+        subprocess.Popen(command, env=environment, stdout=log, stderr=log) as process,
         httpx.Client(base_url=f"http://127.0.0.1:{settings.service_port}", timeout=30.0) as client,
     ):
         running = Running(settings, folder, process, client)
@@ -40,7 +41,9 @@ def started(settings: Settings, folder: Path) -> Iterator[Running]:
             assert process.poll() is None, (folder / "service.log").read_text()
             yield running
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
+            for one in process_tree(process.pid):  # a worker has a process group of its own
+                with suppress(ProcessLookupError):
+                    os.kill(one, signal.SIGKILL)
 
 
 def _lives(client: httpx.Client) -> bool:

@@ -1,0 +1,86 @@
+"""The record of one decision: what the service writes and the lake reads, defined once for both."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+#: Stream of the records; it is in the Redis of the online values, whatever carries shop events.
+STREAM: Final = "decisions"
+#: One partition: a record is written by the worker that made it, and nothing depends on their order.
+PARTITIONS: Final = 1
+
+_Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+
+
+class Decided(msgspec.Struct, frozen=True, kw_only=True):
+    """One decision with all that is needed to make it again, to the bit.
+
+    Attributes
+    ----------
+    request
+        The body as it came.
+    user_state, pending_state, session_state
+        The packed values as Redis held them; None where there were none.
+    reached
+        Whether Redis could be read.
+    now_us, seed
+        The clock, UTC microseconds, and what breaks ties.
+    product_epoch
+        Which product features the bundle had.
+    products, scores, sources
+        The answer, best first.
+    """
+
+    recommendation_id: Annotated[str, Meta(min_length=1)]
+    request: bytes
+    user_state: bytes | None
+    pending_state: bytes | None = None
+    session_state: bytes | None
+    reached: bool
+    bundle: str
+    product_epoch: _Whole
+    now_us: _Whole
+    seed: _Whole
+    rung: str
+    variant: str
+    products: list[str]
+    scores: list[float]
+    sources: list[str]
+
+
+class Asker(msgspec.Struct, frozen=True):
+    """Who asked, as the request has it; :attr:`user` and :attr:`session` are the ids as the lake has them."""
+
+    user_id: str | int
+    session_id: str | int | None = None
+
+    @property
+    def user(self) -> str:
+        """The user's id."""
+        return str(self.user_id)
+
+    @property
+    def session(self) -> str | None:
+        """The visit, where the request names it."""
+        return None if self.session_id is None else str(self.session_id)
+
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final = msgspec.msgpack.Decoder(Decided)
+_ASKER: Final = msgspec.json.Decoder(Asker)
+
+
+def encode(decided: Decided) -> bytes:
+    """``decided`` as it stands in the stream, msgpack."""
+    return _ENCODER.encode(decided)
+
+
+def decode(record: bytes) -> tuple[Decided, Asker]:
+    """What :func:`encode` wrote, and who asked; raises ValueError saying why it is no decision."""
+    decided = _DECODER.decode(record)
+    if not len(decided.products) == len(decided.scores) == len(decided.sources):
+        raise ValueError("products, scores and sources are not of one length")
+    return decided, _ASKER.decode(decided.request)

@@ -1,0 +1,176 @@
+"""The endpoints that answer with products: thin shells round pure functions.
+
+They are plain ASGI applications: decoding with msgspec and answering bytes costs 0.3 ms a request,
+BentoML's own typed endpoints cost 0.8 to 1 ms.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.types import Receive, Scope, Send
+
+from reco_assets.errors import BadRequest
+from reco_assets.events.decided import Decided
+from reco_assets.recommender.recommend import similar, trending
+from reco_serving.answers import category_code, decide, products, resolved
+from reco_serving.contract import (
+    Fault,
+    Product,
+    Recommended,
+    RecommendRequest,
+    Refused,
+    Related,
+    SimilarRequest,
+    TrendingRequest,
+    read,
+)
+from reco_serving.current import Current, Loaded
+from reco_serving.decisions import DecisionLog
+from reco_serving.http import JSON, Header, Refusal, answer, encode, posted
+from reco_serving.intake import Collecting
+from reco_serving.metrics import Metrics
+from reco_serving.state import StateReader, unpack
+
+#: Which variant of an experiment answers; there is one until experiments exist.
+VARIANT: Final = "default"
+NO_BUNDLE: Final = (
+    "no bundle has been promoted yet: run `reco materialize`, the service picks it up by itself"
+)
+
+log = logging.getLogger("reco.answers")
+
+
+@dataclass
+class Parts:
+    """What a worker holds while it runs."""
+
+    current: Current
+    states: StateReader
+    decisions: DecisionLog
+    collecting: Collecting
+    metrics: Metrics
+    started_at: int
+
+    def loaded(self) -> Loaded:
+        """The bundle that serves; answers 503 where there is none yet."""
+        loaded = self.current.loaded
+        if loaded is None:
+            raise Refusal(503, "bundle", self.current.trouble or NO_BUNDLE)
+        return loaded
+
+
+Answer = Callable[[Parts, bytes, float], Awaitable[bytes]]
+
+
+class Endpoint:
+    """An ASGI application that answers one POST with JSON; ``parts`` are asked for at each request."""
+
+    def __init__(self, parts: Callable[[], Parts], name: str, answer: Answer) -> None:
+        self._parts = parts
+        self._name = name
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the body, answer, count."""
+        parts = self._parts()
+        status, started = 200, time.perf_counter()
+        headers: tuple[Header, ...] = (JSON,)
+        try:
+            body = await posted(scope, receive)
+            started = time.perf_counter()
+            content = await self._answer(parts, body, started)
+        except BadRequest as error:
+            status, content = 400, encode(Refused(Fault(error.field, error.reason)))
+        except Refusal as refusal:
+            status, content, headers = refusal.status, refusal.body, (JSON, *refusal.headers)
+        except Exception:
+            log.exception("answering /%s", self._name)
+            status, content = 500, encode(Refused(Fault("body", "the service failed, its log says how")))
+        parts.metrics.latency.labels(self._name).observe(time.perf_counter() - started)
+        if status != 200:
+            parts.metrics.refusals.labels(self._name, str(status)).inc()
+        await answer(send, status, content, headers)
+
+
+async def answer_recommend(parts: Parts, body: bytes, started: float) -> bytes:
+    """POST /recommend."""
+    asked = read(RecommendRequest, body)
+    loaded = parts.loaded()
+    seed = random.getrandbits(31)
+    request = resolved(asked, loaded.bundle, seed)
+    session_id = str(asked.session_id) if asked.session_id is not None else None
+    packed = await parts.states.read(str(asked.user_id), session_id)
+    read_at = time.perf_counter()
+    now_us = time.time_ns() // 1000
+    state, whole = unpack(packed, loaded.bundle.items)
+    decision, degraded = decide(request, state, whole, loaded.bundle, now_us)
+    decided_at = time.perf_counter()
+    shown = products(decision.recommendations, loaded)
+    recommendation_id = f"{now_us:014x}{os.urandom(5).hex()}"
+    recommended = Recommended(
+        user_id=asked.user_id,
+        recommendations=shown,
+        model_version=loaded.bundle.version,
+        latency_ms=round((time.perf_counter() - started) * 1e3, 3),
+        recommendation_id=recommendation_id,
+        variant=VARIANT,
+        degraded=degraded,
+        rung=decision.rung,
+    )
+    content = encode(recommended)
+    parts.decisions.add(
+        Decided(
+            recommendation_id=recommendation_id,
+            request=body,
+            user_state=packed.user,
+            pending_state=packed.pending,
+            session_state=packed.session,
+            reached=packed.reached,
+            bundle=loaded.bundle.version,
+            product_epoch=loaded.feed.epoch,
+            now_us=now_us,
+            seed=seed,
+            rung=decision.rung,
+            variant=VARIANT,
+            products=[one.product_id for one in shown],
+            scores=[one.score for one in decision.recommendations],
+            sources=[one.source for one in shown],
+        )
+    )
+    parts.metrics.rungs.labels(decision.rung).inc()
+    stages = parts.metrics.stages
+    stages.labels("state").observe(read_at - started)
+    stages.labels("decide").observe(decided_at - read_at)
+    stages.labels("encode").observe(time.perf_counter() - decided_at)
+    return content
+
+
+async def answer_similar(parts: Parts, body: bytes, started: float) -> bytes:
+    """POST /similar."""
+    asked = read(SimilarRequest, body)
+    loaded = parts.loaded()
+    row = loaded.bundle.items.row(str(asked.product_id))
+    if row < 0:
+        raise Refusal(404, "product_id", f"there is no product {str(asked.product_id)!r}")
+    found = similar(row, loaded.bundle, asked.num_recommendations, time.time_ns() // 1000)
+    return _related(products(found, loaded), loaded, started)
+
+
+async def answer_trending(parts: Parts, body: bytes, started: float) -> bytes:
+    """POST /trending."""
+    asked = read(TrendingRequest, body or b"{}")
+    loaded = parts.loaded()
+    found = trending(loaded.bundle, asked.num_recommendations, category_code(asked.category, loaded.bundle))
+    return _related(products(found, loaded), loaded, started)
+
+
+def _related(shown: list[Product], loaded: Loaded, started: float) -> bytes:
+    milliseconds = round((time.perf_counter() - started) * 1e3, 3)
+    return encode(Related(shown, loaded.bundle.version, milliseconds))

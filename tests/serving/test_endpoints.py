@@ -1,0 +1,52 @@
+"""What an endpoint answers when the request does not come, or when the service itself is at fault."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from types import SimpleNamespace
+from typing import Any, cast
+
+import msgspec
+import pytest
+from starlette.types import Message, Scope
+
+from reco_serving.endpoints import Endpoint, Parts
+from reco_serving.http import Refusal, posted
+from reco_serving.metrics import Metrics
+
+POST: Scope = {"type": "http", "method": "POST", "path": "/recommend", "headers": []}
+
+
+async def whole_body() -> Message:
+    return {"type": "http.request", "body": b"{}", "more_body": False}
+
+
+async def nothing() -> Message:
+    return cast(Message, await asyncio.get_running_loop().create_future())
+
+
+def test_a_body_that_does_not_come_is_not_waited_for() -> None:
+    with pytest.raises(Refusal, match=r"did not come within 0\.01 seconds") as refused:
+        asyncio.run(posted(POST, nothing, seconds=0.01))
+    assert refused.value.status == 408
+
+
+def test_a_defect_is_500_in_the_counters_and_in_the_log(
+    metrics: Metrics, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(parts: Parts, body: bytes, started: float) -> bytes:
+        raise ZeroDivisionError("a defect")
+
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: Message) -> None:
+        sent.append(dict(message))
+
+    parts = cast(Parts, SimpleNamespace(metrics=metrics))
+    with caplog.at_level(logging.ERROR):
+        asyncio.run(Endpoint(lambda: parts, "recommend", broken)(POST, whole_body, send))
+    assert sent[0]["status"] == 500
+    assert "its log says how" in msgspec.json.decode(sent[1]["body"])["error"]["reason"]
+    assert "ZeroDivisionError: a defect" in caplog.text
+    assert metrics.refusals.labels("recommend", "500")._value.get() == 1
