@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -37,6 +39,13 @@ from reco_serving.state import StateReader
 SNIPPET: Final = (Path(__file__).parent / "snippet" / "reco.js").read_bytes()
 _SNIPPET_TAG: Final = f'"{sha256(SNIPPET).hexdigest()[:16]}"'
 _SNIPPET_HEADERS: Final = {"Cache-Control": "public, max-age=3600", "ETag": _SNIPPET_TAG}
+
+
+async def _end_with(parent: int) -> None:
+    """End this worker when its parent is gone: killed without warning, it would leave the port taken."""
+    while os.getppid() == parent:
+        await asyncio.sleep(1.0)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 class Service:
@@ -82,9 +91,11 @@ class Service:
             await collector.start()
             current.start()
             decisions.start()
+            watching = asyncio.create_task(_end_with(os.getppid()))
             try:
                 yield
             finally:
+                watching.cancel()
                 await collector.stop()
                 await asyncio.to_thread(current.stop)
                 await asyncio.to_thread(decisions.stop)

@@ -7,9 +7,14 @@ import polars as pl
 
 from reco_assets.errors import MissingDependency
 from reco_assets.events.contract import FIELDS, QUARANTINE_SCHEMA, RAW_SCHEMA
-from reco_assets.events.decided import PARTITIONS, STREAM
+from reco_assets.events.decided import STREAM
 from reco_assets.events.decision_rows import DECISIONS, DECISIONS_SCHEMA
-from reco_assets.events.decisions import DrainedDecisions, drain_decisions, ensure_tables
+from reco_assets.events.decisions import (
+    DrainedDecisions,
+    decisions_stream,
+    drain_all_decisions,
+    ensure_tables,
+)
 from reco_assets.events.landing import import_landing
 from reco_assets.events.s3 import bring_landing
 from reco_assets.monitoring.checks import results, specs
@@ -17,10 +22,9 @@ from reco_assets.monitoring.findings import Finding, has_rows, no_nulls, unique
 from reco_assets.monitoring.metadata import table_metadata
 from reco_assets.monitoring.plots import daily_bars
 from reco_assets.platform.lake import Lake
-from reco_assets.platform.redis import connect, redis_runs
+from reco_assets.platform.redis import redis_runs
 from reco_assets.platform.resources import Buckets, Platform
 from reco_assets.platform.settings import Settings
-from reco_assets.platform.streams.redis_stream import RedisStream
 
 #: A larger share of bad rows than this in one import deserves a look.
 _BAD_SHARE = 0.05
@@ -169,13 +173,10 @@ def raw_decisions(context: dg.AssetExecutionContext, platform: Platform) -> dg.M
 
 def _drain_decisions(lake: Lake, settings: Settings) -> DrainedDecisions:
     """Drain until the stream is empty; nothing where the embedded Redis of this home does not run."""
-    drained = DrainedDecisions()
     if settings.redis_url is None and not redis_runs(settings):
-        return drained
-    stream = RedisStream(connect(settings), STREAM, PARTITIONS, settings.stream_most)
+        return DrainedDecisions()
+    stream = decisions_stream(settings)
     try:
-        while (more := drain_decisions(lake, stream, _MOST)).records or more.impressions:
-            drained += more
+        return drain_all_decisions(lake, stream)
     finally:
         stream.close()
-    return drained

@@ -15,13 +15,19 @@ from typing import Final
 import polars as pl
 
 from reco_assets.events.contract import QUARANTINE_SCHEMA, RAW_SCHEMA, VERSION
+from reco_assets.events.decided import PARTITIONS, STREAM
 from reco_assets.events.decision_rows import DECISIONS, DECISIONS_SCHEMA, SHOWN, decision_row, impressions
 from reco_assets.events.importer import EVENTS, QUARANTINE
 from reco_assets.platform.increments import changes, read_appended, until_alone
 from reco_assets.platform.lake import Lake
+from reco_assets.platform.redis import connect
+from reco_assets.platform.settings import Settings
 from reco_assets.platform.streams.positions import place_of, progress_of, recorded, recorded_in
+from reco_assets.platform.streams.redis_stream import RedisStream
 from reco_assets.platform.streams.stream import Record, Stream
 
+#: Records of one read.
+MOST: Final = 10_000
 #: What ``reader`` says of a quarantined record, so that nobody takes it for an event.
 _READER: Final = '{"format": "decision"}'
 _BAD: Final = {
@@ -99,6 +105,27 @@ def drain_decisions(lake: Lake, stream: Stream, most: int) -> DrainedDecisions:
         if position is not None:
             stream.forget(partition, position)
     return drained + DrainedDecisions(impressions=shown, waiting=drained.waiting)
+
+
+def decisions_stream(settings: Settings) -> RedisStream:
+    """The stream that the service writes its decisions to, whatever carries the shop's events."""
+    return RedisStream(connect(settings), STREAM, PARTITIONS, settings.stream_most)
+
+
+def decisions_waiting(lake: Lake, stream: Stream) -> int:
+    """How many decisions the stream has that ``raw/decisions`` has not."""
+    return sum(
+        stream.waiting(partition, recorded(lake, DECISIONS, stream.name, partition))
+        for partition in stream.partitions()
+    )
+
+
+def drain_all_decisions(lake: Lake, stream: Stream, most: int = MOST) -> DrainedDecisions:
+    """Drain until the stream is empty, in reads of ``most`` records."""
+    drained = DrainedDecisions()
+    while (more := drain_decisions(lake, stream, most)).records or more.impressions:
+        drained += more
+    return drained
 
 
 def ensure_tables(lake: Lake) -> None:

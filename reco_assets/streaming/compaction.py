@@ -19,6 +19,7 @@ from reco_assets.platform.lake import PARTITIONS, Lake
 #: Tables that micro-batches append to.
 FOLLOWING: Final = (
     "raw/events",
+    "raw/decisions",
     "silver/interactions",
     "gold/user_windows",
     "gold/user_category_windows",

@@ -12,6 +12,7 @@ from typing import Final
 
 import redis
 
+from reco_assets.events.decisions import decisions_stream
 from reco_assets.features.windows import WATERMARK_US, WINDOW_US
 from reco_assets.online.refresh import Mark, read_mark
 from reco_assets.platform.engine import Engine
@@ -52,24 +53,38 @@ def follow_stream(
     """
     with closing(parts.engine()) as engine:
         compaction = Compaction(engine.lake)
+    decisions = decisions_stream(parts.settings)
     idle, rounds = 0, 0
     while idle < IDLE_ROUNDS and (until is None or time.monotonic() < until):
         started = time.monotonic()
         engine = parts.engine()
         try:
-            batch = micro_batch(engine, parts.indexes, parts.stream, parts.client, parts.settings, clock)
+            batch = micro_batch(
+                engine,
+                parts.indexes,
+                parts.stream,
+                parts.client,
+                parts.settings,
+                clock,
+                decisions=decisions,
+            )
         finally:
             engine.close()
         yield batch
         rounds += 1
         behind = batch.drained.waiting > 0
-        busy = batch.drained.records or closes_later(batch.refreshed.mark if batch.refreshed else None)
+        busy = (
+            batch.drained.records
+            or batch.answers.records
+            or closes_later(batch.refreshed.mark if batch.refreshed else None)
+        )
         idle = 0 if busy else idle + 1
         if rounds % COMPACT_EVERY == 0:
             compaction.begin()
         if not behind:
             pause(max(0.0, parts.settings.stream_seconds - (time.monotonic() - started)))
     compaction.end()
+    decisions.close()
 
 
 def closes_later(mark: Mark | None) -> bool:

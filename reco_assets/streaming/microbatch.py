@@ -15,6 +15,7 @@ from typing import Final
 import redis
 
 from reco_assets.catalogue.history import PRODUCTS_SCHEMA
+from reco_assets.events.decisions import DrainedDecisions, decisions_waiting, drain_all_decisions
 from reco_assets.events.drain import Drained, drain
 from reco_assets.features.increment import advance_features, advance_windows
 from reco_assets.interactions.increment import advance_interactions
@@ -40,10 +41,11 @@ class MicroBatch:
     Attributes
     ----------
     seconds
-        By step: drain, interactions, windows, features, online.
+        By step: decisions, drain, interactions, windows, features, online.
     """
 
     drained: Drained = field(default_factory=Drained)
+    answers: DrainedDecisions = field(default_factory=DrainedDecisions)
     advanced: list[Advanced] = field(default_factory=list)
     refreshed: Refreshed | None = None
     seconds: dict[str, float] = field(default_factory=dict)
@@ -63,14 +65,20 @@ def micro_batch(
     settings: Settings,
     clock: Callable[[], datetime],
     most: int = ROUND,
+    decisions: Stream | None = None,
 ) -> MicroBatch:
     """Drain up to some ``most`` records, then bring every table and the online store up to date.
+
+    ``decisions`` is the stream of what the service answered: the impressions among the events.
 
     Raises StreamUnavailable, redis.RedisError; what was done until then stays and is not done again.
     """
     batch = MicroBatch()
     started = perf_counter()
     engine.lake.ensure("silver/products", PRODUCTS_SCHEMA)
+    if decisions is not None and decisions_waiting(engine.lake, decisions):
+        batch.answers = drain_all_decisions(engine.lake, decisions)
+        started = batch.timed("decisions", started)
     batch.drained = _drain_all(engine, stream, most)
     started = batch.timed("drain", started)
     batch.advanced = advance_tables(engine, indexes, batch)
