@@ -12,7 +12,7 @@ from reco_assets.monitoring.plots import daily_bars, histograms
 from reco_assets.platform.resources import DAILY, ONE_RUN, Platform, days_of
 
 _DESCRIBED = {feature.name: feature.description for feature in all_features()} | {
-    "revision": "Version of the daily rollups that the row was made from; the highest one holds."
+    "revision": "0 for a day made as a whole, rising for rows of micro-batches; the highest one holds."
 }
 
 

@@ -90,7 +90,7 @@ def _advance(engine: Engine, name: str, history: History) -> Advanced:
     asked = Touched(engine.arrow(touched.to_arrow()), touched[table.key], history)
     rows = table.rows(engine, first, last, upto, asked)
     frame = pl.DataFrame(engine.to_arrow(rows)).filter(~pl.col("as_of").is_in(sorted(stale)))
-    frame = frame.with_columns(revision=pl.lit(upto, dtype=pl.Int64))
+    frame = frame.with_columns(revision=pl.lit(upto + 1, dtype=pl.Int64))
     days = frame["as_of"].unique().to_list()
     lake.append(name, frame.to_arrow(), taken_in(table.upstream, upto, days), progress.table)
     return Advanced(name, upto, new.height, len(found.appended), frame.height, tuple(sorted(stale)))

@@ -156,7 +156,7 @@ def build_features(engine: Engine, first: date, last: date, *, name: str) -> Wri
         name,
         table.upstream,
         lambda version: table.rows(engine, first, last, version, None).mutate(
-            revision=ibis.literal(version, type="int64")
+            revision=ibis.literal(0, type="int64")
         ),
         first,
         last,
@@ -235,8 +235,8 @@ def midnights(first: date, last: date) -> tuple[int, int]:
 def dated(features: ir.Table) -> ir.Table:
     """Features at day ends as the tables hold them: ``as_of`` is the day, ``as_of_time`` the moment.
 
-    The tables add ``revision``, the version of the daily rollups that a row was made from: of several
-    rows of one key and day the one of the highest revision holds.
+    The tables add ``revision``: 0 for the rows of a day that was made as a whole, rising for those that
+    micro-batches add. Of several rows of one key and day the one of the highest revision holds.
     """
     before_midnight = micros(features.as_of) - windows.WATERMARK_US - 1
     number = (before_midnight - before_midnight % windows.DAY_US) / windows.DAY_US
