@@ -110,34 +110,44 @@ class KafkaStream(Stream):
         Records that retention has removed unread are skipped.
         """
         number = int(partition)
-        records: list[Record] = []
         with self._reading, self._asking(f"reading partition {partition} of"):
             start, high = self._ends(number, after)
             if start >= high or most <= 0:
-                return records
-            if self._at != (number, start):
-                self._consumer.assign([TopicPartition(self.name, number, start)])
-            self._at = None  # unless all goes well
-            at, end = start, self._clock() + _PATIENCE
-            trouble = KafkaError(KafkaError._TIMED_OUT)
-            while at < high and len(records) < most:
-                messages = self._consumer.consume(min(most - len(records), high - at, 10_000), 0.01)
-                for message in messages:
-                    error = message.error()
-                    offset = cast(int, message.offset())
-                    if error is None:
-                        at = offset + 1
-                        records.append(Record(offset, message.timestamp()[1] * 1000, _bytes_of(message)))
-                    elif error.code() == KafkaError._PARTITION_EOF:
-                        at = max(at, offset)  # past the marks of transactions
-                    else:
-                        trouble = error  # perhaps of an outage that is over
-                        continue
-                    end = self._clock() + _PATIENCE
-                if self._clock() > end:
-                    raise KafkaException(trouble)
-            if records and records[-1].position == at - 1:
-                self._at = (number, at)
+                return []
+            records = self._fetch(number, start, high, most)
+            if records and records[-1].position - start >= len(records):
+                # offsets are missing: marks of transactions and compacted records are, for good, but a
+                # client that came late to an assignment must not make us pass over others
+                self._at = None
+                records = self._fetch(number, start, high, most)
+            return records
+
+    def _fetch(self, partition: int, start: int, high: int, most: int) -> list[Record]:
+        """Records from ``start`` on, below ``high``."""
+        records: list[Record] = []
+        if self._at != (partition, start):
+            self._consumer.assign([TopicPartition(self.name, partition, start)])
+        self._at = None  # unless all goes well
+        at, end = start, self._clock() + _PATIENCE
+        trouble = KafkaError(KafkaError._TIMED_OUT)
+        while at < high and len(records) < most:
+            messages = self._consumer.consume(min(most - len(records), high - at, 10_000), 0.01)
+            for message in messages:
+                error = message.error()
+                offset = cast(int, message.offset())
+                if error is None:
+                    at = offset + 1
+                    records.append(Record(offset, message.timestamp()[1] * 1000, _bytes_of(message)))
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    at = max(at, offset)  # past the marks of transactions
+                else:
+                    trouble = error  # perhaps of an outage that is over
+                    continue
+                end = self._clock() + _PATIENCE
+            if self._clock() > end:
+                raise KafkaException(trouble)
+        if records and records[-1].position == at - 1:
+            self._at = (partition, at)
         return records
 
     def waiting(self, partition: str, after: int | None) -> int:
