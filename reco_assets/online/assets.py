@@ -7,6 +7,7 @@ import dagster as dg
 from reco_assets.monitoring.checks import results, specs
 from reco_assets.monitoring.findings import Finding
 from reco_assets.online.refresh import refresh
+from reco_assets.online.state import moment_of
 from reco_assets.platform.redis import open_redis
 from reco_assets.platform.resources import Platform
 
@@ -43,7 +44,7 @@ def online_store(context: dg.AssetExecutionContext, platform: Platform) -> Itera
         done = refresh(
             engine,
             client,
-            platform.now(),
+            moment_of(engine.lake, platform.now()),
             user_ttl_days=settings.user_ttl_days,
             product_ttl_days=settings.product_ttl_days,
             whole=True,

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 
 import polars as pl
 
 from reco_assets.features.history import IN_LAKE, History
-from reco_assets.features.pipeline import point_in_time_product_features, point_in_time_user_features
+from reco_assets.features.pipeline import HORIZON, point_in_time_product_features, point_in_time_user_features
+from reco_assets.features.windows import WATERMARK_US
 from reco_assets.platform.engine import Engine
+from reco_assets.platform.lake import Lake
+
+
+def moment_of(lake: Lake, now: datetime) -> datetime:
+    """The moment that the online store is made for: ``now``, where the shop is alive.
+
+    A history whose last day is further back than the horizon, one that is only tried out, is taken as
+    of the end of that day: by now all its windows have passed, and nobody would have any features.
+    """
+    span = lake.span("silver/interactions")
+    if span is None or span[1] + HORIZON + timedelta(days=1) >= now.date():
+        return now
+    midnight = datetime.combine(span[1] + timedelta(days=1), time(), UTC)
+    return midnight + timedelta(microseconds=WATERMARK_US)
 
 
 def known_users(interactions: pl.LazyFrame) -> pl.Series:

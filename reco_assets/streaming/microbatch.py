@@ -20,6 +20,7 @@ from reco_assets.events.drain import Drained, drain
 from reco_assets.features.increment import advance_features, advance_windows
 from reco_assets.interactions.increment import advance_interactions
 from reco_assets.online.refresh import Refreshed, refresh
+from reco_assets.online.state import moment_of
 from reco_assets.platform.engine import Engine
 from reco_assets.platform.increments import Advanced
 from reco_assets.platform.settings import Settings
@@ -86,7 +87,7 @@ def micro_batch(
     batch.refreshed = refresh(
         engine,
         client,
-        clock(),
+        moment_of(engine.lake, clock()),
         user_ttl_days=settings.user_ttl_days,
         product_ttl_days=settings.product_ttl_days,
         history=indexes.history,

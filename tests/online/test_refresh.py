@@ -15,6 +15,7 @@ from reco_assets.events.contract import RAW_SCHEMA
 from reco_assets.online import keys
 from reco_assets.online.codec import pack_pending
 from reco_assets.online.refresh import Refreshed, read_mark, refresh
+from reco_assets.online.state import moment_of
 from reco_assets.platform.duckdb_engine import DuckDBEngine
 from reco_assets.platform.lake import Lake
 from reco_assets.streaming.indexes import Indexes
@@ -149,3 +150,11 @@ def test_the_mark_says_how_far_the_store_has_come(shop: Shop) -> None:
     shop.take(events(click("u1", "p1", at="2024-05-01T12:00")))
     done = shop.refresh("2024-05-01T12:03")
     assert read_mark(shop.store) == done.mark
+
+
+def test_a_history_that_is_only_tried_out_is_taken_as_of_its_end(lake: Lake) -> None:
+    day = pl.DataFrame({"event_id": ["e1"], "event_date": [date(2024, 5, 1)]})
+    lake.append("silver/interactions", day.to_arrow())
+
+    assert moment_of(lake, moment("2024-05-31T12:00")) == moment("2024-05-31T12:00")
+    assert moment_of(lake, moment("2026-01-01T12:00")) == moment("2024-05-02T00:00:10")
