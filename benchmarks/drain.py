@@ -19,7 +19,6 @@ from benchmarks.report import MemorySampler, Stopwatch, log, report
 from reco_assets.errors import RecoError
 from reco_assets.events.contract import EVENT_SCHEMA
 from reco_assets.events.drain import drain
-from reco_assets.platform.duckdb_engine import DuckDBEngine
 from reco_assets.platform.lake import open_lake
 from reco_assets.platform.redis import open_redis, stop_redis
 from reco_assets.platform.settings import Settings
@@ -28,7 +27,6 @@ from reco_assets.platform.streams.stream import Stream
 from reco_assets.simulator.parameters import Parameters
 from reco_assets.simulator.shop import simulate
 from reco_assets.streaming.follow import Parts, follow_stream
-from reco_assets.streaming.indexes import Indexes
 from reco_assets.streaming.microbatch import MOST
 
 _APPENDED = 1_000
@@ -68,7 +66,7 @@ def _measure(given: argparse.Namespace, folder: Path) -> dict[str, float]:
             stream = open_stream(settings)
             fill(stream, events)
             log(f"{events.height:,} records in the stream; draining into {goal}")
-            results |= _to_raw(settings, stream) if goal == "raw" else _to_online(settings, stream, client)
+            results |= _to_raw(settings, stream) if goal == "raw" else _to_online(settings, client)
         finally:
             stop_redis(settings)
     return results
@@ -87,10 +85,8 @@ def _to_raw(settings: Settings, stream: Stream) -> dict[str, float]:
     }
 
 
-def _to_online(settings: Settings, stream: Stream, client: redis.Redis) -> dict[str, float]:
-    lake = open_lake(settings)
-    indexes = Indexes.of(settings, lake)
-    parts = Parts(settings, lambda: DuckDBEngine(lake, memory_gb=settings.memory_gb), indexes, stream, client)
+def _to_online(settings: Settings, client: redis.Redis) -> dict[str, float]:
+    parts = Parts.of(settings, client)
     count, steps = 0, dict[str, float]()
     with MemorySampler() as memory, Stopwatch() as watch:
         for batch in follow_stream(parts, clock=lambda: datetime.now(UTC), pause=lambda seconds: None):

@@ -33,7 +33,7 @@ from reco_assets.platform.settings import Settings
 from reco_assets.platform.streams.open import open_stream
 from reco_assets.simulator.parameters import Parameters
 from reco_assets.simulator.shop import simulate
-from reco_assets.streaming.compaction import FOLLOWING
+from reco_assets.streaming.compaction import APPENDED
 from reco_assets.streaming.indexes import Indexes
 from reco_assets.streaming.microbatch import MicroBatch, micro_batch
 
@@ -175,7 +175,7 @@ def _written(batch: MicroBatch) -> int:
 
 
 def _files(lake: Lake) -> set[str]:
-    return {uri for name in FOLLOWING if lake.exists(name) for uri in lake.files(name)}
+    return {uri for name in APPENDED if lake.exists(name) for uri in lake.files(name)}
 
 
 def _rounded(seconds: dict[str, float]) -> dict[str, float]:

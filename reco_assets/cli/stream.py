@@ -16,13 +16,9 @@ import typer
 
 from reco_assets.errors import MissingDependency
 from reco_assets.online.stream_status import Status, tell
-from reco_assets.platform.duckdb_engine import DuckDBEngine
-from reco_assets.platform.lake import open_lake
 from reco_assets.platform.redis import open_redis, redis_url
 from reco_assets.platform.settings import Settings
-from reco_assets.platform.streams.open import open_stream
 from reco_assets.streaming.follow import Parts, alone, follow_stream
-from reco_assets.streaming.indexes import Indexes
 from reco_assets.streaming.microbatch import MicroBatch
 from reco_assets.streaming.status import status_of
 
@@ -72,13 +68,8 @@ def batches(settings: Settings, ending: threading.Event) -> Iterator[tuple[Micro
 
     Raises StreamUnavailable, redis.RedisError, MissingDependency.
     """
-    lake = open_lake(settings)
-
-    def engine() -> DuckDBEngine:
-        return DuckDBEngine(lake, threads=settings.threads, memory_gb=settings.memory_gb)
-
     with open_redis(settings) as client:
-        parts = Parts(settings, engine, Indexes.of(settings, lake), open_stream(settings), client)
+        parts = Parts.of(settings, client)
         try:
             while not ending.is_set():
                 for batch in follow_stream(parts, pause=ending.wait):

@@ -24,12 +24,10 @@ from reco_assets.events.validate import validate
 from reco_assets.events.wire import json_rows
 from reco_assets.platform.increments import until_alone
 from reco_assets.platform.lake import Lake
-from reco_assets.platform.streams.positions import progress_of, recorded_in
+from reco_assets.platform.streams.positions import places_of, progress_of, recorded_in
 from reco_assets.platform.streams.stream import Record, Stream
 
 _TIME: Final = RAW_SCHEMA["ingested_at"]
-#: Positions of more bits than a column holds are split: the higher ones stand in the delivery's name.
-_BITS: Final = 62
 #: How a quarantined record is read again.
 _READER: Final = json.dumps({"format": "json"})
 
@@ -148,22 +146,15 @@ def _drain(lake: Lake, stream: Stream, most: int) -> Drained:
 
 def _rows(stream: str, partition: str, records: Sequence[Record]) -> pl.DataFrame:
     """The records of one partition as the contract judges them, with the columns of a delivery."""
-    mask = (1 << _BITS) - 1
-    name = f"stream:{stream}:{partition}"
-    if records[-1].position > mask:
-        names = [f"{name}:{record.position >> _BITS}" for record in records]
-        delivery = pl.Series("delivery", names)
-    else:
-        delivery = pl.Series("delivery", [name]).new_from_index(0, len(records))
+    positions = [record.position for record in records]
     at = pl.Series("ingested_at", [record.at_us for record in records], dtype=pl.Int64).cast(_TIME)
     return json_rows([record.value for record in records]).with_columns(
-        delivery,
-        pl.Series("delivery_position", [record.position & mask for record in records], dtype=pl.Int64),
+        *places_of(stream, partition, positions),
         at,
         at.dt.date().alias("ingest_date"),
         pl.lit(VERSION, dtype=pl.Int64).alias("contract_version"),
         pl.Series("_partition", [partition]).new_from_index(0, len(records)),
-        pl.Series("_position", [str(record.position) for record in records]),
+        pl.Series("_position", list(map(str, positions))),
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -104,6 +104,21 @@ def settle(client: redis.Redis, drained: Mapping[str, Sequence[str]]) -> None:
             for person in people[start : start + CHUNK]:
                 script([keys.pending(person)], [pack_keys(product_keys(drained[person]))], together)
             together.execute()
+
+
+def with_pending(client: redis.Redis, among: Iterable[str] | None) -> list[str]:
+    """Users with pending events: those of ``among``, or of everybody."""
+    if among is None:
+        prefix = keys.pending("")
+        found = client.scan_iter(f"{prefix}*", count=10_000)
+        return [name.decode().removeprefix(prefix) for name in found]
+    people = list(among)
+    there: list[str] = []
+    for start in range(0, len(people), CHUNK):
+        asked = people[start : start + CHUNK]
+        values = cast("list[bytes | None]", client.mget([keys.pending(person) for person in asked]))
+        there += [person for person, value in zip(asked, values, strict=True) if value is not None]
+    return there
 
 
 def write_products(

@@ -9,7 +9,6 @@ whose tables were rewritten, is filled as a whole, without being emptied first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, cast
@@ -22,11 +21,11 @@ from reco_assets.features.history import IN_LAKE, History
 from reco_assets.features.products import HORIZONS
 from reco_assets.features.windows import WATERMARK_US, WINDOW_US
 from reco_assets.online import keys
-from reco_assets.online.materialise import settle, write_products, write_users
+from reco_assets.online.materialise import settle, with_pending, write_products, write_users
 from reco_assets.online.past import LakePast, Past, bought_products, recent_events
 from reco_assets.online.state import known_products, known_users, product_rows, user_rows
 from reco_assets.platform.engine import Engine
-from reco_assets.platform.increments import Changes, Progress, changes, read_appended
+from reco_assets.platform.increments import Progress, changes, read_appended
 
 _INTERACTIONS: Final = "silver/interactions"
 _RAW: Final = "raw/events"
@@ -92,30 +91,24 @@ def refresh(
         raw=lake.open(_RAW).version() if raw is None else raw,
         products=lake.open(_PRODUCTS).version(),
     )
-    touched = _touched(engine, before, now) if before is not None and before.at <= at else None
-    interactions = lake.scan(_INTERACTIONS, now.interactions)
-    if touched is None:
-        users = known_users(interactions)
-        products = known_products(interactions, lake.scan(_PRODUCTS, now.products))
-    else:
-        users, products = touched.users, touched.products
+    scope = _touched(engine, before, now) if before is not None and before.at <= at else None
+    if scope is None:
+        scope, before, history = _everything(engine, now), None, IN_LAKE
     written = 0
-    if len(users):
-        events = (past or LakePast(lake)).of(users if touched is not None else None)
-        rows = user_rows(engine, users, at, history if touched is not None else IN_LAKE)
+    if len(scope.users):
+        events = (past or LakePast(lake)).of(None if scope.whole else scope.users)
+        rows = user_rows(engine, scope.users, at, history)
         written = write_users(
             client, rows, recent_events(events), bought_products(events), ttl_days=user_ttl_days
         )
-    settle(client, touched.drained if touched is not None else _pending_in_lake(engine, client, now.raw))
-    if len(products):
-        epoch = lake.version(_EPOCH) or 0
-        rows = product_rows(engine, products, at, history if touched is not None else IN_LAKE)
-        write_products(client, rows, epoch=epoch, ttl_days=product_ttl_days)
-    newest = touched.newest if touched is not None else _newest(interactions)
-    times = [time for time in (before.newest if before and touched else None, newest) if time is not None]
+    settle(client, _drained(client, scope))
+    if len(scope.products):
+        rows = product_rows(engine, scope.products, at, history)
+        write_products(client, rows, epoch=lake.version(_EPOCH) or 0, ttl_days=product_ttl_days)
+    times = [time for time in (before.newest if before else None, scope.newest) if time is not None]
     mark = msgspec.structs.replace(now, newest=max(times, default=None))
     client.set(keys.ONLINE_MARK, msgspec.json.encode(mark))
-    return Refreshed(at, written, len(products), touched is None, mark)
+    return Refreshed(at, written, len(scope.products), scope.whole, mark)
 
 
 def read_mark(client: redis.Redis) -> Mark | None:
@@ -128,21 +121,45 @@ def read_mark(client: redis.Redis) -> Mark | None:
 
 
 @dataclass(frozen=True)
-class _Touched:
-    """Whose values may have changed, and which collected events of each user have reached the lake."""
+class _Scope:
+    """Whose values are written.
+
+    Attributes
+    ----------
+    arrived
+        ``user_id`` and ``event_id`` of raw events that have come to the lake and may be pending still.
+    newest
+        The time of the newest interaction among those looked at.
+    whole
+        Everybody.
+    """
 
     users: pl.Series
     products: pl.Series
-    drained: Mapping[str, list[str]]
+    arrived: pl.LazyFrame
     newest: datetime | None
+    whole: bool = False
 
 
-def _touched(engine: Engine, before: Mark, now: Mark) -> _Touched | None:
-    """None where only writing everything will do."""
+def _everything(engine: Engine, now: Mark) -> _Scope:
+    lake = engine.lake
+    interactions = lake.scan(_INTERACTIONS, now.interactions)
+    newest = interactions.select(pl.col("timestamp").max()).collect().item()
+    return _Scope(
+        users=known_users(interactions),
+        products=known_products(interactions, lake.scan(_PRODUCTS, now.products)),
+        arrived=lake.scan(_RAW, now.raw).select("user_id", "event_id"),
+        newest=cast("datetime | None", newest),
+        whole=True,
+    )
+
+
+def _touched(engine: Engine, before: Mark, now: Mark) -> _Scope | None:
+    """Those whose values may have changed since; None where only writing everything will do."""
     lake = engine.lake
     found = changes(lake, _INTERACTIONS, before.interactions, now.interactions)
-    arrived = changes(lake, _RAW, before.raw, now.raw)
-    if found.gone or arrived.gone or found.rewritten or before.products != now.products:
+    raw = changes(lake, _RAW, before.raw, now.raw)
+    if found.gone or raw.gone or found.rewritten or before.products != now.products:
         return None
     new = read_appended(lake, _INTERACTIONS, found.appended, _WHO_AND_WHEN)
     did = new.filter(pl.col("event_type") != "impression")
@@ -154,9 +171,13 @@ def _touched(engine: Engine, before: Mark, now: Mark) -> _Touched | None:
         _left(engine, "product", *times),
         _revalued(engine, before.at, now),
     ]
-    newest = cast("datetime | None", new["timestamp"].max())
-    who, what = pl.concat(users).unique(), pl.concat(products).unique()
-    return _Touched(who, what, _drained(engine, arrived), newest)
+    arrived = read_appended(lake, _RAW, raw.appended, ("user_id", "event_id", "delivery")).lazy()
+    return _Scope(
+        users=pl.concat(users).unique(),
+        products=pl.concat(products).unique(),
+        arrived=arrived.filter(pl.col("delivery").str.starts_with("stream:")),
+        newest=cast("datetime | None", new["timestamp"].max()),
+    )
 
 
 def _closed(engine: Engine, who: str, since: datetime, until: datetime) -> pl.Series:
@@ -193,25 +214,12 @@ def _revalued(engine: Engine, since: datetime, now: Mark) -> pl.Series:
     return rows.select("product_id").collect()["product_id"]
 
 
-def _newest(interactions: pl.LazyFrame) -> datetime | None:
-    return cast("datetime | None", interactions.select(pl.col("timestamp").max()).collect().item())
-
-
-def _pending_in_lake(engine: Engine, client: redis.Redis, raw: int) -> dict[str, list[str]]:
-    """Of everybody who has pending events, the ids of the events that the lake holds."""
-    prefix = keys.pending("")
-    people = [name.decode().removeprefix(prefix) for name in client.scan_iter(f"{prefix}*", count=10_000)]
+def _drained(client: redis.Redis, scope: _Scope) -> dict[str, list[str]]:
+    """Ids of the events of each user with pending ones that have come to the lake."""
+    among = None if scope.whole else scope.arrived.select(pl.col("user_id").unique()).collect()["user_id"]
+    people = with_pending(client, among)
     if not people:
         return {}
-    rows = engine.lake.scan(_RAW, raw).filter(pl.col("user_id").is_in(people))
+    rows = scope.arrived.filter(pl.col("user_id").is_in(people))
     grouped = rows.group_by("user_id").agg(pl.col("event_id")).collect(engine="streaming")
-    return dict(grouped.iter_rows())
-
-
-def _drained(engine: Engine, arrived: Changes) -> dict[str, list[str]]:
-    """Ids of the events that have come from a stream, by user."""
-    rows = read_appended(engine.lake, _RAW, arrived.appended, ("user_id", "event_id", "delivery"))
-    grouped = (
-        rows.filter(pl.col("delivery").str.starts_with("stream:")).group_by("user_id").agg(pl.col("event_id"))
-    )
     return dict(grouped.iter_rows())

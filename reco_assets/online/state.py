@@ -53,9 +53,8 @@ def user_rows(engine: Engine, users: pl.Series, at: datetime, past: History = IN
 
 def product_rows(engine: Engine, products: pl.Series, at: datetime, past: History = IN_LAKE) -> pl.DataFrame:
     """Windowed features and attributes of ``products`` at ``at``, one row each."""
-    return pl.DataFrame(
-        point_in_time_product_features(engine, _points("product_id", products, at).to_arrow())
-    )
+    points = _points("product_id", products, at)
+    return pl.DataFrame(point_in_time_product_features(engine, points.to_arrow(), past))
 
 
 def _points(key: str, ids: pl.Series, at: datetime) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """Additive tables kept up to date: what new upstream rows add is appended as rows of its own.
 
 The meaning of such a table is the sum of its rows by key, so a new row for a key that is there
-already is no contradiction. Compaction makes one row of them (see ``features/pipeline``).
+already is no contradiction. A day that is made as a whole has one row of each key again.
 """
 
 from __future__ import annotations
@@ -47,40 +47,33 @@ def follow(
     rebuild
         Makes a range of days of ``name`` anew.
     """
-    return until_alone(lambda: _follow(engine, name, upstream, columns, make, rebuild))
 
-
-def _follow(
-    engine: Engine,
-    name: str,
-    upstream: str,
-    columns: Sequence[str] | None,
-    make: Callable[[ir.Table], ir.Table],
-    rebuild: Callable[[Engine, date, date], Written],
-) -> Advanced:
-    lake = engine.lake
-    progress = Progress.open(lake, name, upstream)
-    upto, after, stale = lake.open(upstream).version(), progress.upto, set[date]()
-    if after is None:
-        stale, after = first_look(progress, days_of(lake, upstream, upto), upto)
-    found = changes(lake, upstream, after, upto)
-    if found.gone:
-        stale |= set(days_of(lake, upstream, upto))
-    stale |= {
-        day for day, version in found.rewritten.items() if day is not None and version > progress.of(day)
-    }
-    if found.nothing and not stale and progress.upto is not None:
-        return Advanced(name, upto)
-    for first, last in runs(stale):
-        rebuild(engine, first, last)
-    if stale:
+    def attempt() -> Advanced:
+        lake = engine.lake
         progress = Progress.open(lake, name, upstream)
-    files = [file for file in found.appended if file.day not in stale]
-    new = not_taken_in(read_appended(lake, upstream, files, columns), progress, PARTITIONS[upstream])
-    made = engine.to_arrow(make(engine.arrow(new.to_arrow())))
-    days = cast("list[date]", pl.Series(made[PARTITIONS[name]]).unique().to_list())
-    lake.append(name, made, taken_in(upstream, upto, days), progress.table)
-    return Advanced(name, upto, new.height, len(files), made.num_rows, tuple(sorted(stale)))
+        upto, after, stale = lake.open(upstream).version(), progress.upto, set[date]()
+        if after is None:
+            stale, after = first_look(progress, days_of(lake, upstream, upto), upto)
+        found = changes(lake, upstream, after, upto)
+        if found.gone:
+            stale |= set(days_of(lake, upstream, upto))
+        stale |= {
+            day for day, version in found.rewritten.items() if day is not None and version > progress.of(day)
+        }
+        if found.nothing and not stale and progress.upto is not None:
+            return Advanced(name, upto)
+        for first, last in runs(stale):
+            rebuild(engine, first, last)
+        if stale:
+            progress = Progress.open(lake, name, upstream)
+        files = [file for file in found.appended if file.day not in stale]
+        new = not_taken_in(read_appended(lake, upstream, files, columns), progress, PARTITIONS[upstream])
+        made = engine.to_arrow(make(engine.arrow(new.to_arrow())))
+        days = cast("list[date]", pl.Series(made[PARTITIONS[name]]).unique().to_list())
+        lake.append(name, made, taken_in(upstream, upto, days), progress.table)
+        return Advanced(name, upto, new.height, len(files), made.num_rows, tuple(sorted(stale)))
+
+    return until_alone(attempt)
 
 
 def days_of(lake: Lake, name: str, version: int) -> list[date]:

@@ -12,7 +12,6 @@ from dagster_pyspark import LazyPySparkResource
 
 from reco_assets.errors import MissingTable
 from reco_assets.platform.artifacts import Artifacts
-from reco_assets.platform.duckdb_engine import DuckDBEngine
 from reco_assets.platform.engine import Engine
 from reco_assets.platform.engines import open_engine
 from reco_assets.platform.lake import Lake, open_lake
@@ -57,11 +56,6 @@ class Platform(dg.ConfigurableResource):
             yield engine
         finally:
             engine.close()
-
-    def micro_engine(self) -> Engine:
-        """The engine of micro-batches, which are small: DuckDB, whatever makes the daily tables."""
-        settings = self.settings()
-        return DuckDBEngine(self.lake(), threads=settings.threads, memory_gb=settings.memory_gb)
 
     def now(self) -> datetime:
         """The clock, UTC; pure modules get it as an argument."""

@@ -152,17 +152,17 @@ class Runs:
     def find(self, ids: pl.Series, first: date = date.min, last: date = date.max) -> pl.DataFrame:
         """Rows of the keys ``ids`` (distinct) on the days ``first``..``last``, in no particular order."""
         assert self._manifest is not None, "followed before"
-        distinct = pl.DataFrame({self._layout.key: ids}).with_row_index("_asked")
-        key, check = _hashes(distinct[self._layout.key])
+        key, check = _hashes(ids)
         order = np.argsort(key)
+        wanted = key[order]
         found: list[tuple[npt.NDArray[np.int64], Rows]] = []
         low, high = _number(first), _number(last)
         for one in self._manifest.runs:
             if one.last < low or one.first > high:
                 continue
             run = self._run(one.name)
-            left = np.searchsorted(run["key"], key[order], "left")
-            right = np.searchsorted(run["key"], key[order], "right")
+            left = np.searchsorted(run["key"], wanted, "left")
+            right = np.searchsorted(run["key"], wanted, "right")
             asked = np.repeat(order, right - left)
             rows = run[_ranges(left, right)]
             kept = (check[asked] == rows["check"]) & self._valid(rows["day"], one.version)

@@ -14,22 +14,13 @@ from typing import Final
 import polars as pl
 from deltalake.exceptions import DeltaError
 
+from reco_assets.events.decision_rows import DECISIONS
+from reco_assets.events.importer import EVENTS, QUARANTINE
+from reco_assets.features.meaning import FOLLOWING
 from reco_assets.platform.lake import PARTITIONS, Lake
 
 #: Tables that micro-batches append to.
-FOLLOWING: Final = (
-    "raw/events",
-    "raw/decisions",
-    "silver/interactions",
-    "gold/user_windows",
-    "gold/user_category_windows",
-    "gold/product_windows",
-    "gold/user_days",
-    "gold/user_category_days",
-    "gold/product_days",
-    "gold/user_features",
-    "gold/product_features",
-)
+APPENDED: Final = (EVENTS, QUARANTINE, DECISIONS, *FOLLOWING)
 #: Files of one day that are worth it.
 SMALL_FILES: Final = 16
 _TARGET_BYTES: Final = 128 * 1024 * 1024
@@ -61,7 +52,7 @@ class Compaction:
 def compact(lake: Lake, least: int = SMALL_FILES) -> dict[str, int]:
     """Compact the days that have at least ``least`` files; how many days of each table were."""
     done: dict[str, int] = {}
-    for name in FOLLOWING:
+    for name in APPENDED:
         if not lake.exists(name):
             continue
         for day in crowded(lake, name, least):

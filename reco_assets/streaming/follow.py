@@ -8,15 +8,17 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Self
 
 import redis
 
 from reco_assets.events.decisions import decisions_stream
 from reco_assets.features.windows import WATERMARK_US, WINDOW_US
 from reco_assets.online.refresh import Mark, read_mark
-from reco_assets.platform.engine import Engine
+from reco_assets.platform.duckdb_engine import DuckDBEngine
+from reco_assets.platform.lake import Lake, open_lake
 from reco_assets.platform.settings import Settings
+from reco_assets.platform.streams.open import open_stream
 from reco_assets.platform.streams.stream import Stream
 from reco_assets.streaming.compaction import Compaction
 from reco_assets.streaming.indexes import Indexes
@@ -30,13 +32,23 @@ IDLE_ROUNDS: Final = 6
 
 @dataclass(frozen=True)
 class Parts:
-    """What a follower works with; ``engine`` opens a new one for each micro-batch."""
+    """What a follower works with; ``client`` is the caller's to close."""
 
     settings: Settings
-    engine: Callable[[], Engine]
+    lake: Lake
     indexes: Indexes
     stream: Stream
     client: redis.Redis
+
+    @classmethod
+    def of(cls, settings: Settings, client: redis.Redis) -> Self:
+        """The lake, the indexes and the stream of this home. Raises StreamUnavailable."""
+        lake = open_lake(settings)
+        return cls(settings, lake, Indexes.of(settings, lake), open_stream(settings), client)
+
+    def engine(self) -> DuckDBEngine:
+        """A new engine: micro-batches are small, whatever makes the daily tables."""
+        return DuckDBEngine(self.lake, threads=self.settings.threads, memory_gb=self.settings.memory_gb)
 
 
 def follow_stream(
@@ -51,25 +63,15 @@ def follow_stream(
     A round that leaves the stream empty is followed by a pause up to ``stream_seconds``; while the
     stream is behind there is none.
     """
-    with closing(parts.engine()) as engine:
-        compaction = Compaction(engine.lake)
+    compaction = Compaction(parts.lake)
     decisions = decisions_stream(parts.settings)
     idle, rounds = 0, 0
     while idle < IDLE_ROUNDS and (until is None or time.monotonic() < until):
         started = time.monotonic()
-        engine = parts.engine()
-        try:
+        with closing(parts.engine()) as engine:
             batch = micro_batch(
-                engine,
-                parts.indexes,
-                parts.stream,
-                parts.client,
-                parts.settings,
-                clock,
-                decisions=decisions,
+                engine, parts.indexes, parts.stream, parts.client, parts.settings, clock, decisions
             )
-        finally:
-            engine.close()
         yield batch
         rounds += 1
         behind = batch.drained.waiting > 0

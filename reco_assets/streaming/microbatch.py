@@ -32,7 +32,7 @@ from reco_assets.streaming.indexes import Indexes
 LEAST: Final = 5_000
 MOST: Final = 100_000
 #: So many records are drained before the tables follow: a backlog is brought in in large rounds.
-ROUND: Final = 500_000
+ROUND: Final = 1_000_000
 
 
 @dataclass
@@ -65,10 +65,9 @@ def micro_batch(
     client: redis.Redis,
     settings: Settings,
     clock: Callable[[], datetime],
-    most: int = ROUND,
     decisions: Stream | None = None,
 ) -> MicroBatch:
-    """Drain up to some ``most`` records, then bring every table and the online store up to date.
+    """Drain up to some ``ROUND`` records, then bring every table and the online store up to date.
 
     ``decisions`` is the stream of what the service answered: the impressions among the events.
 
@@ -80,7 +79,7 @@ def micro_batch(
     if decisions is not None and decisions_waiting(engine.lake, decisions):
         batch.answers = drain_all_decisions(engine.lake, decisions)
         started = batch.timed("decisions", started)
-    batch.drained = _drain_all(engine, stream, most)
+    batch.drained = _drain_all(engine, stream)
     started = batch.timed("drain", started)
     batch.advanced = advance_tables(engine, indexes, batch)
     started = perf_counter()
@@ -97,13 +96,13 @@ def micro_batch(
     return batch
 
 
-def _drain_all(engine: Engine, stream: Stream, most: int) -> Drained:
+def _drain_all(engine: Engine, stream: Stream) -> Drained:
     """Drain until the stream is empty or the round is full, in reads that follow the backlog."""
     partitions = max(1, len(stream.partitions()))
     drained = drain(engine.lake, stream, max(1, LEAST // partitions))
-    while drained.waiting and drained.records < most:
+    while drained.waiting and drained.records < ROUND:
         # what is left decides how much is read at once: little stays quick, much is read in large parts
-        read = min(MOST, most - drained.records, max(LEAST, drained.waiting))
+        read = min(MOST, ROUND - drained.records, max(LEAST, drained.waiting))
         more = drain(engine.lake, stream, -(-read // partitions))
         if not more.records:
             break

@@ -14,7 +14,6 @@ from reco_assets.platform.redis import connect, open_redis
 from reco_assets.platform.resources import Platform
 from reco_assets.platform.streams.open import open_stream
 from reco_assets.streaming.follow import Parts, alone, follow_stream, wanted
-from reco_assets.streaming.indexes import Indexes
 from reco_assets.streaming.microbatch import MicroBatch
 from reco_assets.streaming.status import status_of
 
@@ -33,13 +32,7 @@ def follow(context: dg.OpExecutionContext, platform: Platform) -> None:
             context.log.info("another run follows the stream already")
             return
         client = open_redis(settings)
-        parts = Parts(
-            settings,
-            platform.micro_engine,
-            Indexes.of(settings, platform.lake()),
-            open_stream(settings),
-            client,
-        )
+        parts = Parts.of(settings, client)
         for batch in follow_stream(parts, until=time.monotonic() + RUN_SECONDS):
             status = status_of(batch, platform.now())
             tell(client, status)

@@ -8,6 +8,7 @@ import polars as pl
 
 from reco_assets.events.contract import RAW_SCHEMA
 from reco_assets.features import pipeline
+from reco_assets.features.meaning import FOLLOWING
 from reco_assets.interactions.pipeline import build_interactions
 from reco_assets.platform.engine import Engine
 from tests.builders import moment
@@ -23,17 +24,7 @@ PRODUCT_SCHEMA = {
     "valid_to": pl.Datetime("us", "UTC"),
 }
 
-TABLES = (
-    "silver/interactions",
-    "gold/user_windows",
-    "gold/user_category_windows",
-    "gold/product_windows",
-    "gold/user_days",
-    "gold/user_category_days",
-    "gold/product_days",
-    "gold/user_features",
-    "gold/product_features",
-)
+TABLES = FOLLOWING
 
 Product = dict[str, str | float | int | datetime | None]
 

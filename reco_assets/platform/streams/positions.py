@@ -7,8 +7,10 @@ ones, where there are any, under ``...:1``, ``...:2``. All limbs are in one comm
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
+import polars as pl
 from deltalake import DeltaTable
 
 from reco_assets.platform.lake import Lake
@@ -59,6 +61,17 @@ def place_of(stream_name: str, partition: str, position: int) -> tuple[str, int]
     """
     high = position >> _BITS
     return f"{_key(stream_name, partition)}{f':{high}' if high else ''}", position & _MASK
+
+
+def places_of(stream_name: str, partition: str, positions: Sequence[int]) -> pl.DataFrame:
+    """As :func:`place_of` of each of ``positions``, which rise: ``delivery`` and ``delivery_position``."""
+    first, last = (place_of(stream_name, partition, positions[end])[0] for end in (0, -1))
+    if first == last:
+        names = pl.Series([first]).new_from_index(0, len(positions))
+    else:
+        names = pl.Series([place_of(stream_name, partition, position)[0] for position in positions])
+    places = pl.Series([position & _MASK for position in positions], dtype=pl.Int64)
+    return pl.DataFrame({"delivery": names, "delivery_position": places})
 
 
 def _key(stream_name: str, partition: str) -> str:
