@@ -5,6 +5,7 @@ from dagster_mlflow import end_mlflow_on_run_finished
 
 from reco_assets.candidates import assets as candidates
 from reco_assets.catalogue import assets as catalogue
+from reco_assets.catalogue.sensors import catalogue_changes, changes_sensor
 from reco_assets.events import assets as events
 from reco_assets.features import assets as features
 from reco_assets.interactions import assets as interactions
@@ -34,9 +35,9 @@ defs = dg.Definitions(
         [events, catalogue, interactions, features, candidates, ranking, release, online]
     ),
     asset_checks=[stream_lag],
-    jobs=[everything, microbatches],
+    jobs=[everything, microbatches, catalogue_changes],
     schedules=[retrain],
-    sensors=[stream_sensor],
+    sensors=[stream_sensor, changes_sensor],
     resources={"platform": Platform(), "mlflow": MlflowRuns(), "s3": Buckets()},
     executor=dg.in_process_executor,
 )

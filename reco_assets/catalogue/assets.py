@@ -1,21 +1,35 @@
 """Silver: what was true of products and users, and when."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import dagster as dg
 import polars as pl
 
+from reco_assets.catalogue.changes.drain import drain_all_changes
 from reco_assets.catalogue.changes.files import import_changes_landing
 from reco_assets.catalogue.changes.purchases import withdrawn
 from reco_assets.catalogue.changes.table import CHANGES_SCHEMA
+from reco_assets.catalogue.changes.tables import tables_beside
 from reco_assets.catalogue.history import order_history, product_history, user_history
 from reco_assets.catalogue.ingest import ingest_landing
 from reco_assets.catalogue.periods import faults
+from reco_assets.events.contract import RAW_SCHEMA
+from reco_assets.events.landing import CHANGES_FOLDER
 from reco_assets.events.observations import CATALOGUE_SCHEMA, USERS_SCHEMA
 from reco_assets.monitoring.checks import results, specs
 from reco_assets.monitoring.findings import Finding, has_rows, in_range, no_nulls, unique
 from reco_assets.monitoring.metadata import table_metadata
+from reco_assets.platform.lake import Lake
 from reco_assets.platform.resources import Platform
+from reco_assets.platform.streams.open import open_stream
+
+_RAW = {
+    "raw/events": RAW_SCHEMA,
+    "raw/catalogue": CATALOGUE_SCHEMA,
+    "raw/users": USERS_SCHEMA,
+    "raw/changes": CHANGES_SCHEMA,
+}
 
 
 @dg.multi_asset(
@@ -41,8 +55,8 @@ def observations(context: dg.AssetExecutionContext, platform: Platform) -> Itera
     """Read the product and user files that have landed; a file is read once."""
     lake = platform.lake()
     ingest_landing(lake, platform.settings().landing_folder, platform.now())
-    for name, schema in (("raw/catalogue", CATALOGUE_SCHEMA), ("raw/users", USERS_SCHEMA)):
-        lake.ensure(name, schema)
+    for name in ("raw/catalogue", "raw/users"):
+        lake.ensure(name, _RAW[name])
         rows = lake.scan(name)
         yield dg.MaterializeResult(
             asset_key=name.replace("/", "_"),
@@ -64,10 +78,15 @@ def observations(context: dg.AssetExecutionContext, platform: Platform) -> Itera
 def raw_changes(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
     """What the shop's database did to its products, users and orders, as its log told. Append only.
 
-    Order lines become purchase events in raw/events on the way.
+    Files that have landed, and the streams that RECO_CHANGES_STREAMS names, are brought in. Order lines
+    become purchase events in raw/events on the way.
     """
-    lake, now = platform.lake(), platform.now()
-    report = import_changes_landing(lake, platform.settings().landing_folder, now)
+    lake, now, settings = platform.lake(), platform.now(), platform.settings()
+    report = import_changes_landing(lake, settings.landing_folder, now)
+    for name in settings.changes_streams:
+        with closing(open_stream(settings, name)) as stream:
+            tables = tables_beside(settings.landing_folder / CHANGES_FOLDER / name)
+            report += drain_all_changes(lake, stream, platform.now, tables=tables)
     lake.ensure("raw/changes", CHANGES_SCHEMA)
     rows = lake.scan("raw/changes").drop("payload")
     deletes = (pl.col("op") == "d").sum()
@@ -137,7 +156,7 @@ def products(context: dg.AssetExecutionContext, platform: Platform) -> dg.Materi
 
     A product that the shop's database deleted has no row from then on.
     """
-    lake = platform.lake()
+    lake = _with_raw_tables(platform)
     seen = (
         lake.scan("raw/events")
         .filter(pl.col("product_id").is_not_null())
@@ -175,7 +194,7 @@ def products(context: dg.AssetExecutionContext, platform: Platform) -> dg.Materi
 )
 def users(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
     """User profiles with their history, where the shop told any."""
-    lake = platform.lake()
+    lake = _with_raw_tables(platform)
     seen = lake.scan("raw/events").group_by("user_id").agg(first_seen=pl.col("timestamp").min())
     rows = user_history(lake.scan("raw/users"), seen, lake.scan("raw/changes"))
     version = lake.replace("silver/users", rows.to_arrow())
@@ -189,6 +208,14 @@ def users(context: dg.AssetExecutionContext, platform: Platform) -> dg.Materiali
             _periods(rows, "user_id"),
         ),
     )
+
+
+def _with_raw_tables(platform: Platform) -> Lake:
+    """The lake; a shop that has told of one thing only has empty tables of the others."""
+    lake = platform.lake()
+    for name, schema in _RAW.items():
+        lake.ensure(name, schema)
+    return lake
 
 
 def _periods(history: pl.DataFrame, key: str) -> Finding:

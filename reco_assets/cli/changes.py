@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from reco_assets.catalogue.changes.drain import drain_changes
+from reco_assets.catalogue.changes.drain import MOST, drain_all_changes
 from reco_assets.catalogue.changes.files import import_changes
 from reco_assets.catalogue.changes.replay import replay_changes
 from reco_assets.catalogue.changes.report import ChangeReport
@@ -61,7 +60,7 @@ def drain(
         typer.Argument(metavar="STREAM...", help="Kafka topics, Kinesis or Redis streams, see RECO_STREAM."),
     ],
     tables: TablesFile = None,
-    most: Annotated[int, typer.Option(help="Records of a partition in one commit.", min=1)] = 20_000,
+    most: Annotated[int, typer.Option(help="Records of a partition in one commit.", min=1)] = MOST,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -71,8 +70,7 @@ def drain(
     for name in streams:
         stream = open_stream(settings, name)
         try:
-            lake = open_lake(settings)
-            report += _to_the_end(lambda: drain_changes(lake, stream, datetime.now(UTC), most, named))  # noqa: B023 - called before the next turn
+            report += drain_all_changes(open_lake(settings), stream, lambda: datetime.now(UTC), most, named)
         finally:
             stream.close()
     _print(report, as_json)
@@ -82,13 +80,6 @@ def drain(
 def replay(tables: TablesFile = None, home: Home = None, as_json: Json = False) -> None:
     """Judge quarantined changes again, after a change of changes.json. E.g. `reco changes replay`."""
     _print(replay_changes(open_lake(_settings(home)), datetime.now(UTC), _tables(tables)), as_json)
-
-
-def _to_the_end(once: Callable[[], ChangeReport]) -> ChangeReport:
-    report = ChangeReport()
-    while (found := once()).messages:
-        report += found
-    return report
 
 
 def _settings(home: Path | None) -> Settings:

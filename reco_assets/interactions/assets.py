@@ -34,7 +34,7 @@ _ADDED = {
 
 @dg.asset(
     group_name="interactions",
-    deps=["raw_events", "raw_decisions", "products"],
+    deps=["raw_events", "raw_decisions", "products", "orders"],
     partitions_def=DAILY,
     backfill_policy=ONE_RUN,
     kinds={"ibis", "delta"},
@@ -44,6 +44,7 @@ _ADDED = {
 def interactions(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
     """One row per real event of the day, recomputed from raw/events; duplicates are dropped.
 
+    A purchase whose order line the shop's database has cancelled, returned or deleted is left out.
     Of several deliveries of one event the same one wins, whatever order they arrived in.
     """
     first, last = days_of(context)

@@ -1,8 +1,9 @@
 """Silver interactions kept up to date: what new raw events add, at a cost that follows the new events.
 
 The result is what :func:`build_interactions` would make of everything. An event whose id is new is
-appended. One that repeats an event in every field changes nothing. Only where two events share an id
-and differ in content can a row that is there already have to go; the days in question are made anew.
+appended. One that repeats an event in every field changes nothing. A row that is there already has to
+go only where two events share an id and differ in content, or where the shop's database has taken a
+purchase back; the days in question are made anew.
 """
 
 from __future__ import annotations
@@ -12,9 +13,17 @@ from typing import Final, cast
 
 import polars as pl
 
+from reco_assets.catalogue.changes.purchases import SOURCE
 from reco_assets.interactions import silver
 from reco_assets.interactions.pipeline import INTERACTIONS, RAW, build_interactions
 from reco_assets.interactions.repeats import Known, sift
+from reco_assets.interactions.withdrawn import (
+    NO_ORDERS,
+    ORDERS,
+    days_taken_back,
+    orders_version,
+    withdrawn_purchases,
+)
 from reco_assets.platform.engine import Engine
 from reco_assets.platform.increments import (
     Advanced,
@@ -50,7 +59,10 @@ def _advance(engine: Engine, known: Known) -> Advanced:
     if found.rewritten:  # raw events were taken away: partitions there are days of arrival, not of events
         newest = max(found.rewritten.values())
         stale |= {day for day in _days(lake, INTERACTIONS) if progress.of(day) < newest}
-    if found.nothing and not stale and progress.upto is not None:
+    orders, told = orders_version(lake), Progress(progress.table, ORDERS)
+    stale |= days_taken_back(lake, told, orders)
+    known_orders = told.upto == orders or orders == NO_ORDERS
+    if found.nothing and not stale and progress.upto is not None and known_orders:
         return Advanced(INTERACTIONS, upto)
     rows = read_appended(lake, RAW, found.appended, _COLUMNS)
     new = not_taken_in(rows.filter(~pl.col("event_date").is_in(sorted(stale))), progress, "event_date")
@@ -61,6 +73,8 @@ def _advance(engine: Engine, known: Known) -> Advanced:
     if stale:
         progress = Progress.open(lake, INTERACTIONS, RAW)
         fresh = fresh.filter(~pl.col("event_date").is_in(sorted(stale)))
+    if SOURCE in fresh["source"]:
+        fresh = fresh.join(withdrawn_purchases(lake, orders), on="event_id", how="anti")
     shelf = engine.table("silver/products")
     arrived = engine.arrow(fresh.select(silver.RAW_COLUMNS).to_arrow())
     products = shelf.semi_join(arrived, "product_id")
@@ -68,7 +82,8 @@ def _advance(engine: Engine, known: Known) -> Advanced:
         silver.with_categories(arrived, silver.category_history(products)).select(*silver.COLUMNS)
     )
     days = cast("list[date]", fresh["event_date"].unique().to_list())
-    lake.append(INTERACTIONS, made, taken_in(RAW, upto, days), progress.table)
+    taken = taken_in(RAW, upto, days) | ({} if orders == NO_ORDERS else {ORDERS: orders})
+    lake.append(INTERACTIONS, made, taken, progress.table)
     return Advanced(INTERACTIONS, upto, new.height, len(found.appended), made.num_rows, tuple(sorted(stale)))
 
 

@@ -9,6 +9,7 @@ whose tables were rewritten, is filled as a whole, without being emptied first.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, cast
@@ -18,7 +19,7 @@ import polars as pl
 import redis
 
 from reco_assets.features.history import IN_LAKE, History
-from reco_assets.features.products import HORIZONS
+from reco_assets.features.products import ATTRIBUTES, HORIZONS
 from reco_assets.features.windows import WATERMARK_US, WINDOW_US
 from reco_assets.online import keys
 from reco_assets.online.materialise import settle, with_pending, write_products, write_users
@@ -26,6 +27,7 @@ from reco_assets.online.past import LakePast, Past, bought_products, recent_even
 from reco_assets.online.state import known_products, known_users, product_rows, user_rows
 from reco_assets.platform.engine import Engine
 from reco_assets.platform.increments import Progress, changes, read_appended
+from reco_assets.platform.lake import Lake
 
 _INTERACTIONS: Final = "silver/interactions"
 _RAW: Final = "raw/events"
@@ -33,6 +35,8 @@ _PRODUCTS: Final = "silver/products"
 _WHO_AND_WHEN: Final = ("user_id", "product_id", "event_type", "timestamp")
 _WATERMARK: Final = timedelta(microseconds=WATERMARK_US)
 _DAY: Final = timedelta(days=1)
+#: With more days made anew than this, everybody is written rather than looked for.
+_MOST_DAYS: Final = 7
 _EPOCH: Final = "gold/product_features"
 
 
@@ -159,9 +163,13 @@ def _touched(engine: Engine, before: Mark, now: Mark) -> _Scope | None:
     lake = engine.lake
     found = changes(lake, _INTERACTIONS, before.interactions, now.interactions)
     raw = changes(lake, _RAW, before.raw, now.raw)
-    if found.gone or raw.gone or found.rewritten or before.products != now.products:
+    days = [day for day in found.rewritten if day is not None]
+    late = now.at - before.at > _DAY  # what the tables were may have been cleaned away
+    if found.gone or raw.gone or len(days) > _MOST_DAYS or (days and late):
         return None
-    new = read_appended(lake, _INTERACTIONS, found.appended, _WHO_AND_WHEN)
+    new = read_appended(lake, _INTERACTIONS, found.appended, _WHO_AND_WHEN).drop("_version")
+    if days:
+        new = pl.concat([new, _replaced(lake, before, now, days)])
     did = new.filter(pl.col("event_type") != "impression")
     times = (before.at, now.at)
     users = [did["user_id"], _closed(engine, "user", *times), _left(engine, "user", *times)]
@@ -169,7 +177,7 @@ def _touched(engine: Engine, before: Mark, now: Mark) -> _Scope | None:
         new["product_id"].drop_nulls(),
         _closed(engine, "product", *times),
         _left(engine, "product", *times),
-        _revalued(engine, before.at, now),
+        _revalued(lake, before, now),
     ]
     arrived = read_appended(lake, _RAW, raw.appended, ("user_id", "event_id", "delivery")).lazy()
     return _Scope(
@@ -205,13 +213,34 @@ def _left(engine: Engine, who: str, since: datetime, until: datetime) -> pl.Seri
     return rollups.select(pl.col(f"{who}_id").unique()).collect()[f"{who}_id"]
 
 
-def _revalued(engine: Engine, since: datetime, now: Mark) -> pl.Series:
-    """Products for which another row of the catalogue holds than at ``since``."""
-    rows = engine.lake.scan(_PRODUCTS, now.products).filter(
-        (pl.col("valid_from") > since) & (pl.col("valid_from") <= now.at)
-        | (pl.col("valid_to") > since) & (pl.col("valid_to") <= now.at)
+def _replaced(lake: Lake, before: Mark, now: Mark, days: Sequence[date]) -> pl.DataFrame:
+    """``_WHO_AND_WHEN`` of the interactions of ``days`` that are in one of the two versions only."""
+    then, today = (
+        lake.scan(_INTERACTIONS, version).filter(pl.col("event_date").is_in(days)).collect()
+        for version in (before.interactions, now.interactions)
     )
-    return rows.select("product_id").collect()["product_id"]
+    return _differing(then, today).select(_WHO_AND_WHEN)
+
+
+def _revalued(lake: Lake, before: Mark, now: Mark) -> pl.Series:
+    """Products of which the catalogue says something else than at the last refresh."""
+    then, today = (
+        lake.scan(_PRODUCTS, mark.products)
+        .filter(pl.col("valid_from") <= mark.at, (pl.col("valid_to") > mark.at).fill_null(True))
+        .select("product_id", *ATTRIBUTES)
+        .collect()
+        for mark in (before, now)
+    )
+    return _differing(then, today)["product_id"]
+
+
+def _differing(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+    """Rows that only one of the two tables has."""
+    ours, theirs = (
+        here.join(there, on=one.columns, how="anti", nulls_equal=True)
+        for here, there in ((one, other), (other, one))
+    )
+    return pl.concat([ours, theirs])
 
 
 def _drained(client: redis.Redis, scope: _Scope) -> dict[str, list[str]]:

@@ -52,6 +52,10 @@ class Settings(BaseSettings):
     stream_most: int = Field(
         2_000_000, description="Unread records that a Redis stream may hold, over its partitions.", ge=1
     )
+    changes_streams: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Streams of a shop database's changes that are followed, with commas between.",
+    )
     kafka_servers: str = Field("127.0.0.1:9092", description="Bootstrap servers of Kafka.")
     kinesis_endpoint: str | None = Field(None, description="Address of a Kinesis other than AWS.")
     mlflow_uri: str | None = Field(
@@ -73,13 +77,13 @@ class Settings(BaseSettings):
         description="Origins whose pages may send events, with commas between; * is any.",
     )
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "changes_streams", mode="before")
     @classmethod
     def _separated(cls, value: object) -> object:
-        """Origins as the environment has them: one text."""
+        """Several things as the environment has them: one text."""
         if not isinstance(value, str):
             return value
-        return tuple(origin.strip().rstrip("/") for origin in value.split(",") if origin.strip())
+        return tuple(item.strip().rstrip("/") for item in value.split(",") if item.strip())
 
     @property
     def lake_root(self) -> str:

@@ -13,9 +13,13 @@ from typing import Final, Self
 import redis
 
 from reco_assets.events.decisions import decisions_stream
+from reco_assets.events.drain import waiting
 from reco_assets.features.windows import WATERMARK_US, WINDOW_US
+from reco_assets.interactions.pipeline import INTERACTIONS
+from reco_assets.interactions.withdrawn import NO_ORDERS, ORDERS, orders_version
 from reco_assets.online.refresh import Mark, read_mark
 from reco_assets.platform.duckdb_engine import DuckDBEngine
+from reco_assets.platform.increments import Progress
 from reco_assets.platform.lake import Lake, open_lake
 from reco_assets.platform.settings import Settings
 from reco_assets.platform.streams.open import open_stream
@@ -124,10 +128,19 @@ def alone(settings: Settings) -> Iterator[bool]:
             yield True
 
 
-def wanted(settings: Settings, client: redis.Redis, waiting: int, now: datetime) -> str | None:
-    """Why a follower should be started now; None where there is nothing to do."""
-    if waiting:
-        return f"{waiting:,} records wait in the stream {settings.stream_name}"
-    if due(read_mark(client), now):
+def wanted(lake: Lake, stream: Stream, client: redis.Redis, now: datetime) -> str | None:
+    """Why a follower should be started now; None where there is nothing to do.
+
+    Raises StreamUnavailable, redis.RedisError.
+    """
+    if records := waiting(lake, stream):
+        return f"{records:,} records wait in the stream {stream.name}"
+    mark = read_mark(client)
+    if due(mark, now):
         return "windows have closed since the last refresh of the online store"
+    if mark is not None and mark.products != lake.version("silver/products"):
+        return "the catalogue has changed since the last refresh of the online store"
+    orders = orders_version(lake)
+    if orders != NO_ORDERS and Progress.open(lake, INTERACTIONS, ORDERS).upto not in (None, orders):
+        return "orders have changed since the interactions were made"
     return None

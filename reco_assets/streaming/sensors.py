@@ -67,8 +67,7 @@ def stream_sensor(
             if not nobody:
                 yield dg.SkipReason("a run follows the stream")
                 return
-        client = connect(settings)
-        reason = wanted(settings, client, waiting(platform.lake(), open_stream(settings)), now)
+        reason = wanted(platform.lake(), open_stream(settings), connect(settings), now)
     except (RecoError, redis.RedisError) as error:
         yield dg.SkipReason(f"the stream cannot be asked: {error}")
         return

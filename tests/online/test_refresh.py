@@ -106,12 +106,28 @@ def test_a_day_that_leaves_the_horizon_changes_those_it_leaves(shop: Shop) -> No
 def test_a_changed_catalogue_is_told(shop: Shop) -> None:
     shop.take(events(click("u1", "p1", at="2024-05-01T12:00")))
     shop.refresh("2024-05-01T13:00")
-    shop.lake.replace("silver/products", products(product("p1", "hats", price=1.0)).to_arrow())
+    others = (row for row in SHELF if row["product_id"] != "p1")
+    shop.lake.replace("silver/products", products(product("p1", "hats", price=1.0), *others).to_arrow())
 
-    assert shop.refresh("2024-05-01T13:01").whole
+    done = shop.refresh("2024-05-01T13:01")
+
+    assert (done.whole, done.users, done.products) == (False, 0, 1)
     followed = shop.values()
     for name, value in shop.filled_anew("2024-05-01T13:01").items():
         assert followed[name] == value
+
+
+def test_a_day_made_anew_touches_those_whose_events_differ(shop: Shop) -> None:
+    shop.take(events(*(click(user, "p1", at="2024-05-01T12:00") for user in ("u1", "u2"))))
+    shop.refresh("2024-05-01T13:00")
+    kept = pl.col("user_id") != "u2"
+    raw = shop.lake.scan("raw/events").filter(kept).collect()
+    shop.lake.replace("raw/events", raw.to_arrow())
+    shop.take(events())
+
+    done = shop.refresh("2024-05-01T13:01")
+
+    assert (done.whole, done.users, done.products) == (False, 1, 1)
 
 
 def test_events_that_have_reached_the_tables_are_no_longer_pending(shop: Shop) -> None:

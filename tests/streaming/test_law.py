@@ -13,6 +13,8 @@ import polars as pl
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from reco_assets.catalogue.changes.purchases import SOURCE
+from reco_assets.catalogue.history import ORDERS_SCHEMA
 from reco_assets.errors import MissingTable
 from reco_assets.features.pipeline import BUILDS
 from reco_assets.interactions.pipeline import build_interactions
@@ -47,7 +49,26 @@ def shop(seed: int, count: int) -> pl.DataFrame:
     moved = again.with_columns(pl.col("timestamp") + pl.duration(hours=dice.choice([-30, -1, 1, 25])))
     inside = pl.col("timestamp").dt.date().is_between(FIRST, LAST)
     changed = again.with_columns(price=pl.lit(9.75))
-    return pl.concat([rows, moved.filter(inside), changed]).sample(fraction=1.0, shuffle=True, seed=seed)
+    every = pl.concat([rows, moved.filter(inside), changed])
+    bought = pl.col("event_type") == "purchase"
+    told = every.with_columns(source=pl.when(bought).then(pl.lit(SOURCE)).otherwise("source"))
+    return told.sample(fraction=1.0, shuffle=True, seed=seed)
+
+
+def order_lines(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """``silver/orders`` of the purchases of ``rows``: some lines are cancelled, some deleted."""
+    dice = random.Random(seed)
+    bought = rows.filter(pl.col("source") == SOURCE).select("event_id", ordered_at="timestamp")
+    lines = bought.unique().sort("event_id", "ordered_at").with_columns(valid_from="ordered_at")
+    fate = {
+        line: dice.choice(["paid", "paid", "Cancelled", "deleted"]) for line in lines["event_id"].unique()
+    }
+    fates = pl.col("event_id").replace_strict(fate, return_dtype=pl.String)
+    ended = pl.col("valid_from").shift(-1).over("event_id")
+    went = pl.when(fates == "deleted").then(pl.col("valid_from") + pl.duration(hours=1))
+    lines = lines.with_columns(status=fates, valid_to=ended.fill_null(went))
+    others = [pl.lit(None, kind).alias(name) for name, kind in ORDERS_SCHEMA.items() if name not in lines]
+    return lines.with_columns(others).select(list(ORDERS_SCHEMA))
 
 
 operations = st.lists(
@@ -55,6 +76,7 @@ operations = st.lists(
         st.tuples(st.just("advance"), st.integers(0, 24)),
         st.tuples(st.just("backfill"), st.sampled_from(sorted(STEPS)), st.integers(0, 3), st.integers(0, 3)),
         st.tuples(st.just("again"), st.integers(0, 5)),
+        st.tuples(st.just("orders"), st.integers(0, 999)),
     ),
     min_size=1,
     max_size=7,
@@ -82,6 +104,8 @@ def test_any_interleaving_ends_in_the_tables_of_one_batch(
                     one.append("raw/events", raw(part, f"stream:{number}").to_arrow())
                 if number < len(script):
                     run(lake, indexes, parts[: number + 1], script[number])
+            if lake.exists("silver/orders"):
+                batch.lake.replace("silver/orders", lake.scan("silver/orders").collect().to_arrow())
             build(batch, FIRST, LAST)
             with opened(lake) as engine:
                 advance_tables(engine, indexes())
@@ -108,6 +132,8 @@ def run(
         case ("again", int(number)):
             part = delivered[number % len(delivered)]
             lake.append("raw/events", raw(part, f"again:{number}:{len(delivered)}").to_arrow())
+        case ("orders", int(seed)):
+            lake.replace("silver/orders", order_lines(pl.concat(delivered), seed).to_arrow())
 
 
 def test_a_second_run_appends_nothing(tmp_path: Path) -> None:

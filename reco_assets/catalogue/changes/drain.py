@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -11,13 +11,15 @@ import polars as pl
 from reco_assets.catalogue.changes.decode import decode
 from reco_assets.catalogue.changes.intake import Intake
 from reco_assets.catalogue.changes.report import ChangeReport
-from reco_assets.catalogue.changes.table import Reader
+from reco_assets.catalogue.changes.table import CHANGES, Reader
 from reco_assets.catalogue.changes.tables import Tables
 from reco_assets.platform.lake import Lake
-from reco_assets.platform.streams.positions import place_of, progress_of, recorded_in
+from reco_assets.platform.streams.positions import place_of, progress_of, recorded, recorded_in
 from reco_assets.platform.streams.stream import Record, Stream
 
 _GUESSED: Final = Tables()
+#: Records of a partition in one commit.
+MOST: Final = 20_000
 
 
 def drain_changes(
@@ -55,6 +57,24 @@ def drain_changes(
     for partition, position in read.items():
         stream.forget(partition, position)
     return intake.report
+
+
+def drain_all_changes(
+    lake: Lake, stream: Stream, clock: Callable[[], datetime], most: int = MOST, tables: Tables = _GUESSED
+) -> ChangeReport:
+    """Drain until the stream is empty, in commits of up to ``most`` records of each partition."""
+    report = ChangeReport()
+    while (found := drain_changes(lake, stream, clock(), most, tables)).messages:
+        report += found
+    return report
+
+
+def changes_waiting(lake: Lake, stream: Stream) -> int:
+    """How many records the stream has that ``raw/changes`` has not. Raises StreamUnavailable."""
+    return sum(
+        stream.waiting(partition, recorded(lake, CHANGES, stream.name, partition))
+        for partition in stream.partitions()
+    )
 
 
 def _deliveries(

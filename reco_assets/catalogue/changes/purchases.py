@@ -3,7 +3,8 @@
 ``raw/events`` is append only. A line that is changed later comes as a further version of the event, with
 the same ``event_id``; which one counts does not depend on the order of arrival, because silver tells an
 event from its copies by their content. A line that is cancelled, returned or deleted cannot be taken out
-of ``raw/events``: ``silver/orders`` has the truth, and its ``event_id`` says which events it withdraws.
+of ``raw/events``: ``silver/orders`` has the truth, its ``event_id`` says which events it withdraws, and
+``silver/interactions`` leaves these out.
 """
 
 from __future__ import annotations
