@@ -14,7 +14,8 @@ from reco_assets.features import products, users
 from reco_assets.features.windows import PRODUCT_SUMS, USER_SUMS
 from reco_assets.platform.engine import Engine
 from reco_assets.platform.lake import Lake
-from reco_assets.platform.runs import Layout, Runs
+from reco_assets.platform.run_files import Layout
+from reco_assets.platform.runs import Runs
 
 _TIMES: Final = ("first_event_time", "last_event_time")
 
@@ -25,9 +26,11 @@ INDEXED: Final[dict[str, Layout]] = {
         Layout("gold/user_days", users.KEY, (*USER_SUMS, *_TIMES)),
         Layout("gold/user_category_days", users.KEY, ("events",), ("category",)),
         Layout("gold/product_days", products.KEY, PRODUCT_SUMS),
-        Layout("gold/user_windows", users.KEY, ("window_start", *USER_SUMS, *_TIMES)),
-        Layout("gold/user_category_windows", users.KEY, ("window_start", "events"), ("category",)),
-        Layout("gold/product_windows", products.KEY, ("window_start", *PRODUCT_SUMS)),
+        Layout("gold/user_windows", users.KEY, ("window_start", *USER_SUMS, *_TIMES), daily=True),
+        Layout(
+            "gold/user_category_windows", users.KEY, ("window_start", "events"), ("category",), daily=True
+        ),
+        Layout("gold/product_windows", products.KEY, ("window_start", *PRODUCT_SUMS), daily=True),
     )
 }
 

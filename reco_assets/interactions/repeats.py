@@ -10,7 +10,8 @@ import polars as pl
 
 from reco_assets.events.contract import EVENT_SCHEMA
 from reco_assets.platform.lake import Lake
-from reco_assets.platform.runs import Layout, Runs
+from reco_assets.platform.run_files import Layout
+from reco_assets.platform.runs import Runs
 
 _CONTENT: Final = list(EVENT_SCHEMA)
 #: So long a chain of events of one id, each within ``MARGIN_DAYS`` of the next, is followed.

@@ -17,7 +17,8 @@ from reco_assets.events.contract import EventType
 from reco_assets.interactions.log import LOGGED
 from reco_assets.platform.follow import days_of
 from reco_assets.platform.lake import Lake
-from reco_assets.platform.runs import Layout, Runs
+from reco_assets.platform.run_files import Layout
+from reco_assets.platform.runs import Runs
 from reco_assets.recommender.types import BOUGHT, RECENT
 
 _TABLE: Final = "silver/interactions"

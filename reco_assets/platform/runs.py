@@ -9,13 +9,10 @@ a crash the index goes on from there, and without a manifest it is built anew. I
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 import numpy as np
@@ -24,98 +21,24 @@ import polars as pl
 
 from reco_assets.platform.follow import days_of
 from reco_assets.platform.increments import Appended, changes, read_appended
-from reco_assets.platform.lake import PARTITIONS, Lake
+from reco_assets.platform.lake import Lake
+from reco_assets.platform.run_files import (
+    Layout,
+    Manifest,
+    Rows,
+    Run,
+    days_in,
+    hashes,
+    number_of,
+    on_day,
+    places_in,
+)
 
-Rows = npt.NDArray[Any]
-UInt64s = npt.NDArray[np.uint64]
-
-_FORMAT: Final = 1
-#: Seeds of the two hashes of a key: keys that agree in both, 128 bits, are one key.
-_SEEDS: Final = (71, 113)
 #: A run is merged with the one before it while that is not so many times as large.
 _RATIO: Final = 4
 #: Days whose rows were replaced, of one round, above which everything is read again.
 _MOST_DAYS: Final = 40
 _TIME: Final = pl.Datetime("us", "UTC")
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What is kept of a table's rows.
-
-    Attributes
-    ----------
-    table, key
-        The lake table and the column by which its rows are found.
-    numbers
-        Columns of whole numbers and of times, kept as 64-bit integers.
-    words
-        Columns of texts of which there are few different ones.
-    reads, prepare
-        Columns of the table, and what makes those above of them; by default they are the same.
-    condense
-        Leaves out what nobody will ask for, when the index is built from the whole table. An index of
-        which days were replaced is then built anew: what was left out may be wanted now.
-    daily
-        Build one run a day: for large tables of which only some days are asked for.
-    """
-
-    table: str
-    key: str
-    numbers: tuple[str, ...]
-    words: tuple[str, ...] = ()
-    reads: tuple[str, ...] = ()
-    prepare: Callable[[pl.LazyFrame], pl.LazyFrame] | None = None
-    condense: Callable[[pl.DataFrame], pl.DataFrame] | None = None
-    daily: bool = False
-
-    @property
-    def day(self) -> str:
-        """The column of the partition day."""
-        return PARTITIONS[self.table]
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Columns that are read from the table."""
-        return self.reads or (self.key, self.day, *self.numbers, *self.words)
-
-    def prepared(self, rows: pl.LazyFrame) -> pl.LazyFrame:
-        """Rows of the table as the index keeps them."""
-        return self.prepare(rows) if self.prepare is not None else rows
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """A row of a run."""
-        return np.dtype(
-            [
-                ("key", "<u8"),
-                ("check", "<u8"),
-                ("day", "<i4"),
-                *((name, "<i8") for name in self.numbers),
-                *((name, "<i4") for name in self.words),
-            ]
-        )
-
-
-@dataclass(frozen=True)
-class _Run:
-    """A file of rows sorted by key: as of which version of the table, and the days that it spans."""
-
-    name: str
-    version: int
-    first: int
-    last: int
-
-
-@dataclass
-class _Manifest:
-    """Which runs hold which version; ``floors`` are days whose rows of older runs are void."""
-
-    upto: int
-    schema: dict[str, str]
-    runs: list[_Run] = field(default_factory=list)
-    floors: dict[int, int] = field(default_factory=dict)
-    words: list[str] = field(default_factory=list)
 
 
 class Runs:
@@ -125,7 +48,7 @@ class Runs:
         self._lake = lake
         self._layout = layout
         self._folder = folder
-        self._manifest = _read(folder)
+        self._manifest = Manifest.read(folder)
         self._open: dict[str, Rows] = {}
         self._codes = {word: code for code, word in enumerate(self._manifest.words)} if self._manifest else {}
 
@@ -143,7 +66,7 @@ class Runs:
         rows = self._appended(found.appended)
         for day in found.rewritten:
             if day is not None:
-                manifest.floors[_number(day)] = version
+                manifest.floors[number_of(day)] = version
                 rows = pl.concat([rows.filter(pl.col(self._layout.day) != day), self._of_day(day, version)])
         manifest.upto = version
         self._add(rows, version)
@@ -152,21 +75,20 @@ class Runs:
     def find(self, ids: pl.Series, first: date = date.min, last: date = date.max) -> pl.DataFrame:
         """Rows of the keys ``ids`` (distinct) on the days ``first``..``last``, in no particular order."""
         assert self._manifest is not None, "followed before"
-        key, check = _hashes(ids)
-        order = np.argsort(key)
-        wanted = key[order]
+        keys, check = hashes(ids)
+        order = np.argsort(keys)
+        low, high = number_of(first), number_of(last)
+        begin, end = on_day(keys[order], low), on_day(keys[order], high)
         found: list[tuple[npt.NDArray[np.int64], Rows]] = []
-        low, high = _number(first), _number(last)
         for one in self._manifest.runs:
             if one.last < low or one.first > high:
                 continue
             run = self._run(one.name)
-            left = np.searchsorted(run["key"], wanted, "left")
-            right = np.searchsorted(run["key"], wanted, "right")
+            left = np.searchsorted(run["key"], begin, "left")
+            right = np.searchsorted(run["key"], end, "right")
             asked = np.repeat(order, right - left)
-            rows = run[_ranges(left, right)]
-            kept = (check[asked] == rows["check"]) & self._valid(rows["day"], one.version)
-            kept &= (rows["day"] >= low) & (rows["day"] <= high)
+            rows = run[places_in(left, right)]
+            kept = (check[asked] == rows["check"]) & self._valid(rows, one.version)
             found.append((asked[kept], rows[kept]))
         asked = np.concatenate([places for places, _ in found]) if found else np.empty(0, np.int64)
         rows = np.concatenate([rows for _, rows in found]) if found else np.empty(0, self._layout.dtype)
@@ -176,10 +98,10 @@ class Runs:
         assert self._manifest is not None
         words = pl.Series(self._manifest.words, dtype=pl.String)
         columns = [ids.gather(asked).alias(self._layout.key)]
-        columns.append(pl.Series(self._layout.day, rows["day"].astype(np.int32)).cast(pl.Date))
+        columns.append(pl.Series(self._layout.day, days_in(rows["key"])).cast(pl.Int32).cast(pl.Date))
         for name in self._layout.numbers:
             values = pl.Series(name, np.ascontiguousarray(rows[name]))
-            columns.append(values.cast(_TIME) if self._manifest.schema[name] == "time" else values)
+            columns.append(values.cast(_TIME) if self._manifest.kinds[name] == "time" else values)
         columns += [words.gather(np.ascontiguousarray(rows[name])).alias(name) for name in self._layout.words]
         return pl.DataFrame(columns)
 
@@ -188,7 +110,7 @@ class Runs:
         layout = self._layout
         rows = self._of_day(date.min, version)
         kinds = {name: "time" if rows.schema[name] == _TIME else "number" for name in layout.numbers}
-        self._manifest = _Manifest(version, kinds)
+        self._manifest = Manifest(version, kinds)
         self._open, self._codes = {}, {}
         self._folder.mkdir(parents=True, exist_ok=True)
         if layout.condense is None and not layout.daily:
@@ -225,9 +147,9 @@ class Runs:
             while manifest.runs and len(self._run(manifest.runs[-1].name)) < _RATIO * len(rows):
                 older = manifest.runs.pop()
                 before = self._run(older.name)
-                rows = np.concatenate([before[self._valid(before["day"], older.version)], rows])
+                rows = np.concatenate([before[self._valid(before, older.version)], rows])
             self._save(rows, version)
-        _write(self._folder, manifest)
+        manifest.write(self._folder)
         kept = {run.name for run in manifest.runs}
         self._open = {name: run for name, run in self._open.items() if name in kept}
 
@@ -236,13 +158,14 @@ class Runs:
         rows = rows[np.argsort(rows["key"], kind="stable")]
         name = f"{uuid4().hex}.npy"
         np.save(self._folder / name, rows)
-        self._manifest.runs.append(_Run(name, version, int(rows["day"].min()), int(rows["day"].max())))
+        days = days_in(rows["key"])
+        self._manifest.runs.append(Run(name, version, int(days.min()), int(days.max())))
 
     def _encoded(self, frame: pl.DataFrame) -> Rows:
         assert self._manifest is not None
         rows = np.empty(frame.height, self._layout.dtype)
-        rows["key"], rows["check"] = _hashes(frame[self._layout.key])
-        rows["day"] = frame[self._layout.day].cast(pl.Int32).to_numpy()
+        keys, rows["check"] = hashes(frame[self._layout.key])
+        rows["key"] = on_day(keys, frame[self._layout.day].cast(pl.Int32).cast(pl.Int64).to_numpy())
         for name in self._layout.numbers:
             rows[name] = frame[name].cast(pl.Int64).to_numpy()
         for name in self._layout.words:
@@ -251,69 +174,17 @@ class Runs:
                     self._codes[word] = len(self._manifest.words)
                     self._manifest.words.append(word)
             old = pl.Series(list(self._codes), dtype=pl.String)
-            new = pl.Series(list(self._codes.values()), dtype=pl.Int32)
-            rows[name] = frame[name].replace_strict(old, new, return_dtype=pl.Int32).to_numpy()
+            new = pl.Series(list(self._codes.values()), dtype=pl.Int64)
+            rows[name] = frame[name].replace_strict(old, new, return_dtype=pl.Int64).to_numpy()
         return rows
 
-    def _valid(self, days: npt.NDArray[np.int32], version: int) -> npt.NDArray[np.bool_]:
-        """Which rows of a run of ``version`` were not replaced since."""
+    def _valid(self, rows: Rows, version: int) -> npt.NDArray[np.bool_]:
+        """Which of ``rows``, of a run of ``version``, were not replaced since."""
         assert self._manifest is not None
         void = [day for day, floor in self._manifest.floors.items() if version < floor]
-        return ~np.isin(days, void) if void else np.ones(len(days), np.bool_)
+        return ~np.isin(days_in(rows["key"]), void) if void else np.ones(len(rows), np.bool_)
 
     def _run(self, name: str) -> Rows:
         if name not in self._open:
             self._open[name] = np.load(self._folder / name, mmap_mode="r")
         return self._open[name]
-
-
-def _hashes(ids: pl.Series) -> tuple[UInt64s, UInt64s]:
-    key, check = (ids.cast(pl.String).hash(seed).to_numpy() for seed in _SEEDS)
-    return key, check
-
-
-def _ranges(left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """All places of the half-open ranges, one after the other."""
-    lengths = right - left
-    ends = np.cumsum(lengths)
-    total = int(ends[-1]) if len(ends) else 0
-    places: npt.NDArray[np.int64] = np.arange(total) + np.repeat(left - (ends - lengths), lengths)
-    return places
-
-
-def _number(day: date) -> int:
-    return (day - date(1970, 1, 1)).days
-
-
-def _read(folder: Path) -> _Manifest | None:
-    """The manifest; None where there is none, or where it is another version's."""
-    try:
-        told: Mapping[str, Any] = json.loads((folder / "manifest.json").read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-    if (told.get("format"), told.get("polars")) != (_FORMAT, pl.__version__):
-        return None  # hashes may differ
-    runs = [_Run(*run) for run in told["runs"]]
-    if not all((folder / run.name).exists() for run in runs):
-        return None
-    floors = {int(day): version for day, version in told["floors"].items()}
-    return _Manifest(told["upto"], told["schema"], runs, floors, told["words"])
-
-
-def _write(folder: Path, manifest: _Manifest) -> None:
-    told = {
-        "format": _FORMAT,
-        "polars": pl.__version__,
-        "upto": manifest.upto,
-        "schema": manifest.schema,
-        "runs": [astuple(run) for run in manifest.runs],
-        "floors": manifest.floors,
-        "words": manifest.words,
-    }
-    partial = folder / f"manifest.{os.getpid()}"
-    partial.write_text(json.dumps(told))
-    partial.replace(folder / "manifest.json")
-    kept = {run.name for run in manifest.runs}
-    for path in folder.glob("*.npy"):
-        if path.name not in kept:
-            path.unlink()
