@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reco_assets.candidates.item_item import ItemItem
 from reco_assets.candidates.retriever import History, Retriever, Scratch, history
 from reco_assets.candidates.session_neighbours import SessionNeighbours
 from reco_assets.candidates.sources import SOURCES
@@ -26,6 +27,7 @@ from tests.candidates.shops import DAY, NOW, Product, click, log, past, random_l
 EVERY: Mapping[str, type[Retriever]] = {
     **SOURCES,
     "session_neighbours": SessionNeighbours,
+    "item_item": ItemItem,
 }
 
 #: The columns of each source's table in the lake.
@@ -59,6 +61,12 @@ COLUMNS: Mapping[str, Mapping[str, pl.DataType]] = {
     "trending": {"product_id": pl.String(), "rank": pl.Int32(), "score": pl.Float32()},
     "popular": {"product_id": pl.String(), "rank": pl.Int32(), "score": pl.Float32()},
     "session_neighbours": {"product_id": pl.String(), "occurrences": pl.Int32()},
+    "item_item": {
+        "product_id": pl.String(),
+        "neighbour_id": pl.String(),
+        "rank": pl.Int32(),
+        "score": pl.Float32(),
+    },
 }
 
 Histories = st.lists(
