@@ -6,12 +6,16 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
-from benchmarks.quality.tasks import ASKED, Task
+from benchmarks.quality.tasks import Task
+from benchmarks.report import Stopwatch
+from reco_assets.candidates.item_item import ItemItem
 from reco_assets.candidates.popular import Popular
 from reco_assets.candidates.retriever import Retriever
+from reco_assets.candidates.session_neighbours import SessionNeighbours
 from reco_assets.errors import BadInput
 from reco_assets.features.catalogue import PRODUCT_FEATURES
 from reco_assets.ranking.decisions import Decisions
@@ -24,7 +28,12 @@ from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.state import empty_state
 
 #: Events counted, all alike: what papers call PopRec.
-POPULARITY = "popularity"
+POPULARITY: Final = "popularity"
+#: Sources that are not served.
+EXTRA: Final[Mapping[str, type[Retriever]]] = {
+    "session_neighbours": SessionNeighbours,
+    "item_item": ItemItem,
+}
 
 
 @dataclass(frozen=True)
@@ -64,11 +73,17 @@ def learn(task: Task, progress: Callable[[str], None]) -> Learned:
     seconds["blend"] = ends[-1] - started
     chosen = _ranking(task, progress)
     seconds["full"] = time.perf_counter() - started
-    begun = time.perf_counter()
-    log = task.history.log.before(task.learned_before)
-    same_time = replace(log, time=np.full_like(log.time, ASKED - 1))
-    others = {POPULARITY: Popular.fit(same_time, task.history.items, ASKED)}
-    seconds[POPULARITY] = time.perf_counter() - begun
+    log, items = task.history.log.before(task.learned_before), task.history.items
+    same_time = replace(log, time=np.full_like(log.time, task.learned_before - 1))
+    others: dict[str, Retriever] = {}
+    with Stopwatch() as watch:
+        others[POPULARITY] = Popular.fit(same_time, items, task.learned_before)
+    seconds[POPULARITY] = watch.seconds
+    for name, source in EXTRA.items():
+        progress(f"fitting {name}")
+        with Stopwatch() as watch:
+            others[name] = source.fit(log, items, task.learned_before)
+        seconds[name] = watch.seconds
     return Learned(chosen.applied_to(bundle), others, chosen.name, seconds)
 
 

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from benchmarks.quality.command import main
+from benchmarks.quality.learning import EXTRA
 from reco_assets.candidates.sources import SOURCES
 
 
@@ -44,11 +45,12 @@ def results(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, di
 
 def check(found: dict[str, dict[str, float]], metric: str) -> None:
     """Every row is there, each in its interval, and order-aware sources see more than popularity does."""
-    assert {"full", "blend", "popularity", *SOURCES} <= set(found)
-    for name in ("full", "blend", "popularity", *SOURCES):
+    assert {"full", "blend", "popularity", *SOURCES, *EXTRA} <= set(found)
+    for name in ("full", "blend", "popularity", *SOURCES, *EXTRA):
         row = found[name]
         assert 0.0 <= row[f"{metric}_low"] <= row[metric] <= row[f"{metric}_high"] <= 1.0
         assert row["answer_ms"] > 0.0
+    assert found["session_neighbours"][metric] > found["popularity"][metric]
     assert found["also_viewed"][metric] > found["popularity"][metric]
     assert found["full"][metric] > found["popularity"][metric]
 
