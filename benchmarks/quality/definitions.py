@@ -37,7 +37,7 @@ def sessions(train: Path, test: Path, k: int = 20, recent: int = RECENT) -> Task
     Sessions are taken to be in the order of time and spread evenly over ``SESSION_DAYS`` days;
     their events are a minute apart.
     """
-    learned = read(train, {"session": "id", "items": "ids"})
+    learned = read(train, {"session": "key", "items": "ids"})
     asked = read(test, {"prefix": "ids", "target": "id"})
     span = SESSION_DAYS * DAY
     # a day on, so that the last session too has ended before the question is asked
@@ -82,7 +82,7 @@ def sequences(data: Path, learn_validation: bool = False, recent: int = RECENT) 
     is ``n - 1`` days before the question. The validation item is part of the person's past at the
     test, as in the papers; ``learn_validation`` lets the sources learn from those items too.
     """
-    frame = read(data, {"user": "id", "items": "ids"})
+    frame = read(data, {"user": "key", "items": "ids"})
     if frame["items"].list.len().lt(3).any():
         raise BadInput(
             f"reading {data}: column 'items' has a list of fewer than 3",
@@ -164,6 +164,6 @@ def interactions(train: Path, test: Path, valid: Path | None = None, recent: int
 
 def _pairs(path: Path) -> pl.DataFrame:
     """Rows user_id, product_id, each pair once and in a random order."""
-    frame = read(path, {"user": "id", "items": "ids"}).explode("items")
+    frame = read(path, {"user": "key", "items": "ids"}).explode("items")
     pairs = frame.select(pl.col("user").alias("user_id"), pl.col("items").alias("product_id"))
     return pairs.unique(maintain_order=True).sample(fraction=1.0, shuffle=True, seed=_SEED)

@@ -10,9 +10,10 @@ import polars as pl
 
 from reco_assets.errors import BadInput
 
-#: What a column holds: one id, or a list of ids.
-Holds = Literal["id", "ids"]
+#: What a column holds: the id of the row, one id, or a list of ids.
+Holds = Literal["key", "id", "ids"]
 _SHOULD: Final[Mapping[Holds, str]] = {
+    "key": "one id a row, a whole number or a text, each in one row only",
     "id": "one id a row, a whole number or a text",
     "ids": "a list of ids a row, whole numbers or texts; in CSV divided by spaces",
 }
@@ -63,3 +64,5 @@ def _check(path: Path, frame: pl.DataFrame, name: str, holds: Holds) -> None:
         holds == "ids" and (column.list.len().eq(0).any() or column.explode().has_nulls())
     ):
         raise BadInput(f"reading {path}: column {name!r} has nulls or empty lists", hint=should)
+    if holds == "key" and column.is_duplicated().any():
+        raise BadInput(f"reading {path}: column {name!r} has an id twice", hint=should)

@@ -63,3 +63,9 @@ def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:
     pl.DataFrame(schema={"user": pl.Int64}).write_parquet(path)
     with pytest.raises(BadInput, match="no rows"):
         read(path, {"user": "id"})
+
+
+def test_a_row_too_many_of_one_person_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, user=[1, 1], items=[[1], [2]])
+    with pytest.raises(BadInput, match=r"column 'user' has an id twice.*in one row only"):
+        read(path, {"user": "key", "items": "ids"})
