@@ -96,7 +96,7 @@ def parser() -> argparse.ArgumentParser:
     commands = made.add_subparsers(dest="command", required=True)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--cases", type=_positive, help="ask only so many questions, drawn at random")
-    common.add_argument("--plot", type=Path, help="write a picture of the metrics here (PNG)")
+    common.add_argument("--plot", type=_picture, help="write a picture of the metrics here (PNG)")
     common.add_argument("--json", action="store_true", help="print one JSON object")
 
     one = commands.add_parser("sessions", parents=[common], help="next item of a session")
@@ -190,3 +190,11 @@ def _k(text: str) -> int:
     if number > MOST:
         raise argparse.ArgumentTypeError(f"must be at most {MOST}, the longest answer, got {number}")
     return number
+
+
+def _picture(text: str) -> Path:
+    """Refused at once, not after the measuring."""
+    path = Path(text)
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {path.parent}")
+    return path
