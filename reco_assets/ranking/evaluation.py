@@ -9,13 +9,14 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from reco_assets.candidates.retriever import History, Retriever, Scratch
 from reco_assets.candidates.sources import BLEND as EVEN
 from reco_assets.candidates.sources import SOURCES
 from reco_assets.ranking.metrics import Scoreboard
 from reco_assets.ranking.replay import Moment
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.recommend import blocked_items, current_history, recommend
-from reco_assets.recommender.types import Floats, Policy, Request
+from reco_assets.recommender.types import Floats, Policy, Request, UserState
 
 Int32s = npt.NDArray[np.int32]
 
@@ -38,17 +39,27 @@ def answers(bundle: Bundle, policy: Policy, moment: Moment) -> dict[str, Int32s]
     shown = {}
     named = {FULL: bundle, BLEND: replace(bundle, ranker=None)}
     for name, recommender in named.items():
-        decision = recommend(request, moment.state, recommender, policy, moment.now)
-        shown[name] = np.array([one.item for one in decision.recommendations], np.int32)
+        shown[name] = recommended(request, moment.state, recommender, policy, moment.now)
     past = current_history(request, moment.state, moment.now)
     blocked = blocked_items(request, moment.state, past, bundle, policy)
     with bundle.scratch() as scratch:
         for name, retriever in bundle.sources.retrievers.items():
-            query = retriever.query(past, scratch)
-            top = query.top(SHOWN + len(blocked))
-            query.close()
-            shown[name] = top[~np.isin(top, blocked)][:SHOWN]
+            shown[name] = proposed(retriever, past, blocked, SHOWN, scratch)
     return shown
+
+
+def recommended(request: Request, state: UserState, bundle: Bundle, policy: Policy, now: int) -> Int32s:
+    """Item rows that ``bundle`` answers with, best first."""
+    decision = recommend(request, state, bundle, policy, now)
+    return np.array([one.item for one in decision.recommendations], np.int32)
+
+
+def proposed(retriever: Retriever, past: History, blocked: Int32s, n: int, scratch: Scratch) -> Int32s:
+    """Up to ``n`` item rows of one source alone, none of them ``blocked``, best first."""
+    query = retriever.query(past, scratch)
+    top = query.top(n + len(blocked))
+    query.close()
+    return top[~np.isin(top, blocked)][:n]
 
 
 def evaluate(

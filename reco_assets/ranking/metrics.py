@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,24 +10,57 @@ import numpy as np
 import numpy.typing as npt
 
 Int32s = npt.NDArray[np.int32]
+Bools = npt.NDArray[np.bool_]
 
-_DISCOUNT: Final = 1.0 / np.log2(np.arange(2, 202))
+#: The deepest place that a metric may look at.
+DEEPEST: Final = 200
+_DISCOUNT: Final = 1.0 / np.log2(np.arange(2, DEEPEST + 2))
 
 METRICS: Final = ("recall@10", "recall@20", "ndcg@10", "ndcg@20", "hit@10", "mrr@20")
 
 
-def ranking_metrics(shown: Int32s, wanted: Int32s) -> dict[str, float]:
-    """Metrics of one answer: ``shown`` item rows, best first, against the set ``wanted``."""
+def ranking_metrics(shown: Int32s, wanted: Int32s, metrics: Sequence[str] = METRICS) -> dict[str, float]:
+    """Metrics of one answer: ``shown`` item rows, best first, against the distinct rows ``wanted``.
+
+    Parameters
+    ----------
+    metrics
+        ``kind@k``, k from 1 to ``DEEPEST``, of four kinds:
+        ``hit``, 1 where one of the first k is wanted, which for one wanted item is the papers' P@k and HR@k;
+        ``mrr``, 1 / place of the first wanted item, 0 beyond place k;
+        ``recall``, the share of the wanted that is among the first k;
+        ``ndcg``, binary relevance, over the best possible: min(k, wanted) hits in front.
+    """
     hit = np.isin(shown, wanted)
     found: dict[str, float] = {}
-    for k in (10, 20):
-        found[f"recall@{k}"] = float(hit[:k].sum()) / len(wanted)
-        ideal = _DISCOUNT[: min(len(wanted), k)].sum()
-        found[f"ndcg@{k}"] = float((hit[:k] * _DISCOUNT[: len(hit[:k])]).sum() / ideal)
-    found["hit@10"] = float(hit[:10].any())
-    first = np.flatnonzero(hit[:20])
-    found["mrr@20"] = 1.0 / (1.0 + float(first[0])) if len(first) else 0.0
+    for metric in metrics:
+        kind, _, k = metric.partition("@")
+        found[metric] = _KINDS[kind](hit[: int(k)], len(wanted), int(k))
     return found
+
+
+def _hit(hit: Bools, wanted: int, k: int) -> float:
+    return float(hit.any())
+
+
+def _mrr(hit: Bools, wanted: int, k: int) -> float:
+    return 1.0 / (1.0 + float(hit.argmax())) if hit.any() else 0.0
+
+
+def _recall(hit: Bools, wanted: int, k: int) -> float:
+    return float(hit.sum()) / wanted
+
+
+def _ndcg(hit: Bools, wanted: int, k: int) -> float:
+    return float((hit * _DISCOUNT[: len(hit)]).sum() / _DISCOUNT[: min(wanted, k)].sum())
+
+
+_KINDS: Final[Mapping[str, Callable[[Bools, int, int], float]]] = {
+    "hit": _hit,
+    "mrr": _mrr,
+    "recall": _recall,
+    "ndcg": _ndcg,
+}
 
 
 @dataclass

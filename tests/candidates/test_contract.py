@@ -14,12 +14,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reco_assets.candidates.item_item import ItemItem
 from reco_assets.candidates.retriever import History, Retriever, Scratch, history
+from reco_assets.candidates.session_neighbours import SessionNeighbours
 from reco_assets.candidates.sources import SOURCES
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.events.contract import EventType
 from reco_assets.features.catalogue import SOURCE_SCORES
 from tests.candidates.shops import DAY, NOW, Product, click, log, past, random_log, shop
+
+#: Those that are served, and those that are only measured so far.
+EVERY: Mapping[str, type[Retriever]] = {
+    **SOURCES,
+    "session_neighbours": SessionNeighbours,
+    "item_item": ItemItem,
+}
 
 #: The columns of each source's table in the lake.
 COLUMNS: Mapping[str, Mapping[str, pl.DataType]] = {
@@ -51,6 +60,13 @@ COLUMNS: Mapping[str, Mapping[str, pl.DataType]] = {
     },
     "trending": {"product_id": pl.String(), "rank": pl.Int32(), "score": pl.Float32()},
     "popular": {"product_id": pl.String(), "rank": pl.Int32(), "score": pl.Float32()},
+    "session_neighbours": {"product_id": pl.String(), "occurrences": pl.Int32()},
+    "item_item": {
+        "product_id": pl.String(),
+        "neighbour_id": pl.String(),
+        "rank": pl.Int32(),
+        "score": pl.Float32(),
+    },
 }
 
 Histories = st.lists(
@@ -103,7 +119,7 @@ def test_the_ranker_has_one_score_a_source_in_their_order() -> None:
     assert [source.name for source in SOURCES.values()] == list(SOURCES)
 
 
-@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+@pytest.mark.parametrize("source", EVERY.values(), ids=EVERY)
 class TestEverySource:
     @settings(max_examples=60, deadline=None)
     @given(events=Histories, n=st.integers(0, 100))

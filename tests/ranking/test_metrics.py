@@ -28,3 +28,18 @@ def test_a_scoreboard_is_the_mean_over_its_decisions() -> None:
     board.add({"a": rows(1)}, rows(1))
     board.add({"a": rows(2)}, rows(1))
     assert board.means()["a"]["hit@10"] == 0.5
+
+
+@pytest.mark.parametrize(("k", "hit", "place"), [(1, 0.0, 0.0), (2, 0.0, 0.0), (3, 1.0, 1 / 3)])
+def test_one_wanted_item_counts_down_to_its_place(k: int, hit: float, place: float) -> None:
+    found = ranking_metrics(rows(1, 2, 4, 5), rows(4), (f"hit@{k}", f"mrr@{k}"))
+    assert found == {f"hit@{k}": hit, f"mrr@{k}": pytest.approx(place)}
+
+
+def test_more_wanted_than_fit_can_still_be_a_perfect_ndcg() -> None:
+    found = ranking_metrics(rows(*range(20)), rows(*range(40)), ("ndcg@10", "recall@20"))
+    assert found == {"ndcg@10": pytest.approx(1.0), "recall@20": pytest.approx(0.5)}
+
+
+def test_an_empty_answer_scores_zero() -> None:
+    assert set(ranking_metrics(rows(), rows(1)).values()) == {0.0}

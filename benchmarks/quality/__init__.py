@@ -1,0 +1,1 @@
+"""How good the recommendations are, on public data and by the definitions of the papers."""

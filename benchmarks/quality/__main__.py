@@ -1,0 +1,10 @@
+"""``python -m benchmarks.quality sessions|sequences|interactions|all``; see docs/quality.md."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks.quality.command import main
+
+if __name__ == "__main__":
+    sys.exit(main())

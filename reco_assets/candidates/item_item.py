@@ -1,0 +1,78 @@
+"""Item to item by what goes together once everything else in a person's set is accounted for.
+
+Source: Steck, "Embarrassingly shallow autoencoders for sparse data", 2019 (EASE).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final, Self
+
+import numpy as np
+from scipy.linalg import lapack
+from scipy.sparse import csr_matrix
+from threadpoolctl import threadpool_limits
+
+from reco_assets.candidates.covisitation import Neighbours
+from reco_assets.candidates.kernels import accumulate
+from reco_assets.candidates.retriever import DenseQuery, Floats, History, Scratch
+from reco_assets.catalogue.items import ItemTable
+from reco_assets.interactions.log import InteractionLog
+
+#: Only the most popular products have neighbours; the matrix of all pairs is 8 HEAD^2 bytes, 0.2 GB.
+HEAD: Final = 5_000
+#: Ridge: that many people who like nothing else.
+REGULARISATION: Final = 500.0
+#: Neighbours kept of a product, of those that speak for it.
+KEPT: Final = 500
+
+
+class ItemItem(Neighbours):
+    """Which products speak for which, learned from all sets at once; no order and no time."""
+
+    name: ClassVar[str] = "item_item"
+
+    @classmethod
+    def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
+        """Invert the regularised matrix of common people: cost HEAD^3; deterministic for a log."""
+        people = np.unique(np.stack([log.user, log.item]), axis=1)
+        counts = np.bincount(people[1], minlength=len(items))
+        head = np.sort(np.lexsort((np.arange(len(items)), -counts))[:HEAD])
+        head = head[counts[head] > 0]
+        if len(head) == 0:
+            return cls(np.zeros(len(items) + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
+        column = np.full(len(items), -1)
+        column[head] = np.arange(len(head))
+        known = column[people[1]] >= 0
+        shape = (int(log.user.max()) + 1, len(head))
+        sets = csr_matrix((np.ones(known.sum()), (people[0][known], column[people[1][known]])), shape=shape)
+        weights = _shallow((sets.T @ sets).toarray())
+        kept = min(KEPT, len(head))
+        best = np.argsort(-weights, axis=1, kind="stable")[:, :kept]
+        scores = np.take_along_axis(weights, best, axis=1)
+        speaks = scores > 0.0
+        indptr = np.zeros(len(items) + 1, np.int64)
+        indptr[head + 1] = speaks.sum(axis=1)
+        return cls(np.cumsum(indptr), head[best][speaks].astype(np.int32), scores[speaks])
+
+    def query(self, history: History, scratch: Scratch) -> DenseQuery:
+        """Sum the weights of every distinct product of the history, each alike."""
+        dense, touched = scratch.take()
+        own = np.unique(history.items)
+        alike = np.ones(len(own), np.float32)
+        count = accumulate(own, alike, self.indptr, self.indices, self.weights, dense, touched)
+        return DenseQuery(dense, touched, count)
+
+
+def _shallow(common: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Floats:
+    """Weights ``float32[h, h]``, row to column, of the best linear model with nothing on the diagonal."""
+    common[np.diag_indices_from(common)] += REGULARISATION
+    with threadpool_limits(1, "blas"):
+        factor, _ = lapack.dpotrf(common, lower=1, overwrite_a=1)
+        inverse, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
+    inverse = np.tril(inverse)
+    inverse += np.tril(inverse, -1).T
+    weights: Floats = (inverse / -np.diag(inverse)).astype(np.float32)
+    weights[np.diag_indices_from(weights)] = 0.0
+    # the ends of float32 would be zeros that count as touched
+    weights[np.abs(weights) < np.float32(1e-9)] = 0.0
+    return weights
