@@ -80,7 +80,7 @@ def _to_raw(settings: Settings, stream: Stream) -> dict[str, float]:
             count += drained.records
     return {
         "raw_events_per_second": round(count / watch.seconds),
-        "raw_seconds": round(watch.seconds, 2),
+        "to_raw_seconds": round(watch.seconds, 2),
         "raw_peak_rss_mb": round(memory.peak_mb),
     }
 
@@ -98,7 +98,7 @@ def _to_online(settings: Settings, client: redis.Redis) -> dict[str, float]:
                 break
     return {
         "online_events_per_second": round(count / watch.seconds),
-        "online_seconds": round(watch.seconds, 2),
+        "to_online_seconds": round(watch.seconds, 2),
         "peak_rss_mb": round(memory.peak_mb),
         **{f"{step}_seconds": round(seconds, 2) for step, seconds in steps.items()},
     }
