@@ -2,10 +2,11 @@
 
 ``python -m benchmarks.chaos --points 24 --json``
 
-A real home: the embedded Redis, ``reco serve``, ``reco stream`` and shoppers who post events, each a
-process of its own. They are killed at random and at observed moments and started again as a supervisor
-does. In the end what was accepted is held against the lake, the tables against one batch over the raw
-events, and the online store against one that is filled anew at the same moment.
+A real home: the embedded Redis, ``reco serve``, a follower of the stream, which is ``reco stream`` and
+a run of Dagster's job in turn, and shoppers who post events, each a process of its own. They are killed
+at random and at observed moments and started again as a supervisor does. In the end what was accepted
+is held against the lake, the tables against one batch over the raw events, and the online store against
+one that is filled anew at the same moment.
 """
 
 from __future__ import annotations

@@ -74,10 +74,10 @@ def _written(name: str) -> Point:
         reached = _soon(_grown(stage.table(name)))
         stage.follower.kill()
         if not reached:
-            return f"follower: while {name} was waited for in vain"
+            return f"{stage.follower.name}: while {name} was waited for in vain"
         if version(stage.table(name)) > before:
-            return f"follower: {name} just committed"
-        return f"follower: data of {name} written, not committed"
+            return f"{stage.follower.name}: {name} just committed"
+        return f"{stage.follower.name}: data of {name} written, not committed"
 
     return point
 
@@ -86,7 +86,7 @@ def _committed(name: str) -> Point:
     def point(stage: Stage) -> str:
         reached = _soon(_advanced(stage.table(name)))
         stage.follower.kill()
-        return f"follower: {name} {'just committed' if reached else 'waited for in vain'}"
+        return f"{stage.follower.name}: {name} {'just committed' if reached else 'waited for in vain'}"
 
     return point
 
@@ -99,9 +99,9 @@ def online_half(stage: Stage) -> str:
         reached = _soon(lambda: client.mget(people) != before)
         stage.follower.kill()
         if not reached:
-            return "follower: the online store waited for in vain"
+            return f"{stage.follower.name}: the online store waited for in vain"
         told = client.get(keys.ONLINE_MARK) != mark
-    return f"follower: values of users written{', just done' if told else ', of products not'}"
+    return f"{stage.follower.name}: values of users written{', just done' if told else ', of products not'}"
 
 
 def online_begun(stage: Stage) -> str:
@@ -113,8 +113,8 @@ def online_begun(stage: Stage) -> str:
         stage.follower.kill()
         told = client.get(keys.ONLINE_MARK) != mark
     if not reached:
-        return "follower: the last table waited for in vain"
-    return f"follower: between lake and online store{', just done' if told else ''}"
+        return f"{stage.follower.name}: the last table waited for in vain"
+    return f"{stage.follower.name}: between lake and online store{', just done' if told else ''}"
 
 
 def service_any(stage: Stage) -> str:

@@ -26,6 +26,11 @@ from reco_assets.platform.streams.open import open_stream
 
 _PATIENCE_SECONDS: Final = 180.0
 _COMMAND: Final = "reco_assets.cli.main"
+#: What follows the stream.
+FOLLOWERS: Final = {
+    "reco stream": (_COMMAND, "stream", "--json"),
+    "Dagster run": ("dagster", "job", "execute", "-m", "reco_assets.definitions", "-j", "microbatches"),
+}
 #: Settings that the processes are told.
 _TOLD: Final = ("home", "redis_port", "service_port", "stream_seconds", "memory_gb")
 
@@ -53,10 +58,15 @@ def private(folder: Path, stream_seconds: float) -> Settings:
 
 @contextmanager
 def running(settings: Settings, folder: Path) -> Iterator[Home]:
-    """``reco serve``, which answers, and ``reco stream``; both end with the block, and so does Redis."""
-    environment = environment_of(settings)
-    service = Supervised((_COMMAND, "serve"), environment, folder / "service.log")
-    follower = Supervised((_COMMAND, "stream", "--json"), environment, folder / "follower.log")
+    """The service, which answers, and a follower of the stream; both end with the block, and so does Redis.
+
+    The stream is followed by ``reco stream`` and by a run of Dagster's job, in turn.
+    """
+    home = folder / "dagster"
+    home.mkdir(exist_ok=True)
+    environment = environment_of(settings) | {"DAGSTER_HOME": str(home)}
+    service = Supervised({"service": (_COMMAND, "serve")}, environment, folder / "service.log")
+    follower = Supervised(FOLLOWERS, environment, folder / "follower.log")
     try:
         with ExitStack() as stack:
             stack.enter_context(service)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import cycle
 from pathlib import Path
 from typing import Final, Self
 
@@ -26,16 +27,27 @@ _END_SECONDS: Final = 30.0
 
 
 class Supervised:
-    """A command in a session of its own, started again whenever it ends.
+    """Something that runs in a session of its own, and is started again whenever it ends.
+
+    Parameters
+    ----------
+    commands
+        Modules with their arguments, by the names of what they are; where there are several they take
+        turns.
 
     Attributes
     ----------
+    name
+        Which of them was started last.
     starts
-        How often it was started.
+        How often any was started.
     """
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
-        self._command = [sys.executable, "-m", *arguments]
+    def __init__(
+        self, commands: Mapping[str, Sequence[str]], environment: Mapping[str, str], log: Path
+    ) -> None:
+        self._commands = cycle(commands.items())
+        self.name = next(iter(commands))
         self._environment = dict(environment)
         self._log = log
         self._wanted = threading.Event()
@@ -80,8 +92,9 @@ class Supervised:
     def _watch(self) -> None:
         with self._log.open("ab") as log:
             while self._wanted.is_set():
+                self.name, arguments = next(self._commands)
                 self._process = subprocess.Popen(
-                    self._command,
+                    [sys.executable, "-m", *arguments],
                     env=self._environment,
                     stdin=subprocess.DEVNULL,
                     stdout=log,

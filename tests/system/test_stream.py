@@ -17,7 +17,7 @@ def test_whoever_is_killed_whenever_every_accepted_event_is_in_the_lake_once(tmp
     assert found["accepted"] > 1_000
     hits = found["hits"]
     assert isinstance(hits, dict)
-    assert {hit.split(":")[0] for hit in hits} == {"follower", "service", "redis"}
+    assert {hit.split(":")[0] for hit in hits} == {"reco stream", "Dagster run", "service", "redis"}
 
 
 def test_a_log_replayed_through_the_service_gives_the_tables_of_its_import(
