@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,11 +69,8 @@ def drain(
     settings, report = _settings(home), ChangeReport()
     named = _tables(tables) or Tables()
     for name in streams:
-        stream = open_stream(settings, name)
-        try:
+        with closing(open_stream(settings, name)) as stream:
             report += drain_all_changes(open_lake(settings), stream, lambda: datetime.now(UTC), most, named)
-        finally:
-            stream.close()
     _print(report, as_json)
 
 

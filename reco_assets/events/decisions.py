@@ -22,7 +22,7 @@ from reco_assets.platform.increments import changes, read_appended, until_alone
 from reco_assets.platform.lake import Lake
 from reco_assets.platform.redis import connect
 from reco_assets.platform.settings import Settings
-from reco_assets.platform.streams.positions import place_of, progress_of, recorded, recorded_in
+from reco_assets.platform.streams.positions import place_of, progress_of, recorded, recorded_in, unread
 from reco_assets.platform.streams.redis_stream import RedisStream
 from reco_assets.platform.streams.stream import Record, Stream
 
@@ -114,10 +114,7 @@ def decisions_stream(settings: Settings) -> RedisStream:
 
 def decisions_waiting(lake: Lake, stream: Stream) -> int:
     """How many decisions the stream has that ``raw/decisions`` has not."""
-    return sum(
-        stream.waiting(partition, recorded(lake, DECISIONS, stream.name, partition))
-        for partition in stream.partitions()
-    )
+    return unread(lake, DECISIONS, stream)
 
 
 def drain_all_decisions(lake: Lake, stream: Stream, most: int = MOST) -> DrainedDecisions:

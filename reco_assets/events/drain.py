@@ -24,7 +24,7 @@ from reco_assets.events.validate import validate
 from reco_assets.events.wire import json_rows
 from reco_assets.platform.increments import until_alone
 from reco_assets.platform.lake import Lake
-from reco_assets.platform.streams.positions import places_of, progress_of, recorded_in
+from reco_assets.platform.streams.positions import places_of, progress_of, recorded_in, unread
 from reco_assets.platform.streams.stream import Record, Stream
 
 _TIME: Final = RAW_SCHEMA["ingested_at"]
@@ -105,11 +105,7 @@ def _uncollected() -> Iterator[None]:
 
 def waiting(lake: Lake, stream: Stream) -> int:
     """How many records the stream has that ``raw/events`` has not."""
-    table = lake.open(EVENTS) if lake.exists(EVENTS) else None
-    return sum(
-        stream.waiting(partition, recorded_in(table, stream.name, partition) if table else None)
-        for partition in stream.partitions()
-    )
+    return unread(lake, EVENTS, stream)
 
 
 def _drain(lake: Lake, stream: Stream, most: int) -> Drained:

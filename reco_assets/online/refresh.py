@@ -1,10 +1,11 @@
 """The online store brought up to date: only the users and products whose values have changed.
 
 A value is a function of the tables and of the moment. Since the last refresh it can have changed
-because new interactions came, because a tile was closed, because a day has left a horizon at
-midnight, or because the catalogue says something else; nobody else is touched. What was refreshed,
-up to which versions and which moment, stands in Redis beside the values: a store that was lost, or
-whose tables were rewritten, is filled as a whole, without being emptied first.
+because interactions came, or went with a day that was made anew, because a tile was closed, because a
+day has left a horizon at midnight, or because the catalogue says something else; nobody else is touched.
+What was refreshed, up to which versions and which moment, stands in Redis beside the values: a store
+that was lost, or whose tables were rewritten over more than a few days, is filled as a whole, without
+being emptied first.
 """
 
 from __future__ import annotations

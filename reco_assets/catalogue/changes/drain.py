@@ -14,7 +14,7 @@ from reco_assets.catalogue.changes.report import ChangeReport
 from reco_assets.catalogue.changes.table import CHANGES, Reader
 from reco_assets.catalogue.changes.tables import Tables
 from reco_assets.platform.lake import Lake
-from reco_assets.platform.streams.positions import place_of, progress_of, recorded, recorded_in
+from reco_assets.platform.streams.positions import place_of, progress_of, recorded_in, unread
 from reco_assets.platform.streams.stream import Record, Stream
 
 _GUESSED: Final = Tables()
@@ -71,10 +71,7 @@ def drain_all_changes(
 
 def changes_waiting(lake: Lake, stream: Stream) -> int:
     """How many records the stream has that ``raw/changes`` has not. Raises StreamUnavailable."""
-    return sum(
-        stream.waiting(partition, recorded(lake, CHANGES, stream.name, partition))
-        for partition in stream.partitions()
-    )
+    return unread(lake, CHANGES, stream)
 
 
 def _deliveries(

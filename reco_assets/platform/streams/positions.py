@@ -14,6 +14,7 @@ import polars as pl
 from deltalake import DeltaTable
 
 from reco_assets.platform.lake import Lake
+from reco_assets.platform.streams.stream import Stream
 
 _BITS: Final = 62
 _MASK: Final = (1 << _BITS) - 1
@@ -52,6 +53,15 @@ def recorded_in(delta: DeltaTable, stream_name: str, partition: str) -> int | No
         position |= higher << (_BITS * limb)
         limb += 1
     return position
+
+
+def unread(lake: Lake, table: str, stream: Stream) -> int:
+    """How many records of ``stream`` come after what ``table`` holds. Raises StreamUnavailable."""
+    delta = lake.open(table) if lake.exists(table) else None
+    return sum(
+        stream.waiting(partition, recorded_in(delta, stream.name, partition) if delta else None)
+        for partition in stream.partitions()
+    )
 
 
 def place_of(stream_name: str, partition: str, position: int) -> tuple[str, int]:
