@@ -16,6 +16,7 @@ from benchmarks.quality.files import read
 from benchmarks.quality.tasks import ASKED, DAY, MINUTE, Cases, Ragged, Task, shop_history
 from reco_assets.errors import BadInput
 from reco_assets.events.contract import EventType
+from reco_assets.ranking.decisions import Objective
 from reco_assets.ranking.split import Split
 from reco_assets.recommender.types import RECENT
 
@@ -72,6 +73,7 @@ def sessions(train: Path, test: Path, k: int = 20, recent: int = RECENT) -> Task
         step=MINUTE,
         metrics={f"P@{k}": f"hit@{k}", f"MRR@{k}": f"mrr@{k}"},
         recent=recent,
+        objective=Objective(only_next=True, open_page=True),
     )
 
 
@@ -113,6 +115,7 @@ def sequences(data: Path, learn_validation: bool = False, recent: int = RECENT) 
         step=DAY,
         metrics={"HR@10": "hit@10", "NDCG@10": "ndcg@10"},
         recent=recent,
+        objective=Objective(only_next=True, open_page=True),
     )
 
 
@@ -159,6 +162,7 @@ def interactions(train: Path, test: Path, valid: Path | None = None, recent: int
             "NDCG@20": "ndcg@20",
         },
         recent=recent,
+        objective=Objective(open_page=True),
     )
 
 

@@ -12,10 +12,8 @@ import numpy as np
 
 from benchmarks.quality.tasks import Task
 from benchmarks.report import Stopwatch
-from reco_assets.candidates.item_item import ItemItem
 from reco_assets.candidates.popular import Popular
 from reco_assets.candidates.retriever import Retriever
-from reco_assets.candidates.session_neighbours import SessionNeighbours
 from reco_assets.errors import BadInput
 from reco_assets.features.catalogue import PRODUCT_FEATURES
 from reco_assets.ranking.decisions import Decisions
@@ -29,11 +27,6 @@ from reco_assets.recommender.state import empty_state
 
 #: Events counted, all alike: what papers call PopRec.
 POPULARITY: Final = "popularity"
-#: Sources that are not served.
-EXTRA: Final[Mapping[str, type[Retriever]]] = {
-    "session_neighbours": SessionNeighbours,
-    "item_item": ItemItem,
-}
 
 
 @dataclass(frozen=True)
@@ -79,16 +72,11 @@ def learn(task: Task, progress: Callable[[str], None]) -> Learned:
     with Stopwatch() as watch:
         others[POPULARITY] = Popular.fit(same_time, items, task.learned_before)
     seconds[POPULARITY] = watch.seconds
-    for name, source in EXTRA.items():
-        progress(f"fitting {name}")
-        with Stopwatch() as watch:
-            others[name] = source.fit(log, items, task.learned_before)
-        seconds[name] = watch.seconds
     return Learned(chosen.applied_to(bundle), others, chosen.name, seconds)
 
 
 def _ranking(task: Task, progress: Callable[[str], None]) -> Chosen:
-    split, budget = task.split, TrainingBudget()
+    split, budget = task.split, TrainingBudget(objective=task.objective)
     log = task.history.log
     progress("replaying the training decisions")
     bundle = past_bundle(task.history, split.train_from)
@@ -118,4 +106,6 @@ def _stage(task: Task, bundle: Bundle, decisions: Decisions, last: int) -> Stage
     products = ProductTimeline(
         np.empty(0, np.int64), np.empty(0, np.int32), np.empty((0, len(PRODUCT_FEATURES)), np.float32)
     )
-    return Stage(distinct, lambda: moments(task.history.log, distinct, last, users, products, bundle))
+    return Stage(
+        distinct, lambda: moments(task.history.log, distinct, last, users, products, bundle, task.objective)
+    )

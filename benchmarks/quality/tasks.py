@@ -14,6 +14,7 @@ from reco_assets.catalogue.items import ItemTable, item_table
 from reco_assets.events.contract import EventType
 from reco_assets.interactions.history import ShopHistory
 from reco_assets.interactions.log import interaction_log
+from reco_assets.ranking.decisions import Objective
 from reco_assets.ranking.split import Split
 from reco_assets.recommender.state import empty_state
 from reco_assets.recommender.types import UserState
@@ -104,6 +105,8 @@ class Task:
         The papers' name of each metric to ours.
     recent
         How many events of the past a source alone is given.
+    objective
+        What the task's definition asks of an answer.
     """
 
     name: str
@@ -116,6 +119,7 @@ class Task:
     step: int
     metrics: Mapping[str, str]
     recent: int
+    objective: Objective
 
     def state(self, past: Int32s) -> UserState:
         """What the online store would hold of a person with this past; no windowed features."""

@@ -4,10 +4,12 @@ import dagster as dg
 import numpy as np
 
 from reco_assets.candidates.content import ContentNeighbours
-from reco_assets.candidates.covisitation import AlsoViewed, BoughtTogether
+from reco_assets.candidates.covisitation import AlsoViewed, BoughtTogether, NextViewed, ViewedThenBought
 from reco_assets.candidates.factors import Factors
-from reco_assets.candidates.popular import CategoryPopular, Popular, Trending
+from reco_assets.candidates.item_item import ItemItem
+from reco_assets.candidates.popular import BrandPopular, CategoryPopular, Popular, Trending
 from reco_assets.candidates.retriever import Retriever
+from reco_assets.candidates.session_neighbours import SessionNeighbours
 from reco_assets.interactions.assets import load_learning_log
 from reco_assets.monitoring.checks import results, specs
 from reco_assets.monitoring.findings import Finding
@@ -49,9 +51,14 @@ def _source(source: type[Retriever], description: str, *kinds: str) -> dg.Assets
 
 
 also_viewed = _source(AlsoViewed, "What people opened next, with order and distance.", "numba")
+next_viewed = _source(NextViewed, "What people opened straight after.", "numba")
+viewed_then_bought = _source(ViewedThenBought, "What those who looked at it bought.", "numba")
 bought_together = _source(BoughtTogether, "What the same person bought within a day.", "numba")
+session_neighbours = _source(SessionNeighbours, "Visits remembered: what others did next.", "numba")
+item_item = _source(ItemItem, "Which products speak for which, from all sets at once (EASE).", "scipy")
 factors = _source(Factors, "Implicit ALS item factors; a person is folded in on request.", "numpy")
 content = _source(ContentNeighbours, "Products alike in title words, category and brand.", "numba")
 category_popular = _source(CategoryPopular, "The most popular products of each category.")
+brand_popular = _source(BrandPopular, "The most popular products of each brand.")
 trending = _source(Trending, "Products above their own past.")
 popular = _source(Popular, "Weighted events of everybody, halved every week.")

@@ -22,6 +22,9 @@ class ContentNeighbours(Neighbours):
     """Products alike in words; finds new products that nobody has touched yet."""
 
     name: ClassVar[str] = "content"
+    blend: ClassVar[float] = 2.0
+    similar: ClassVar[float] = 0.5
+    reason: ClassVar[str] = "similar to {because}"
 
     @classmethod
     def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:

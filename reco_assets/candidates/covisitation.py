@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Self, cast
+from typing import ClassVar, Final, Self
 
 import numba
 import numpy as np
 import polars as pl
 
-from reco_assets.candidates.kernels import accumulate, cooccurrence
+from reco_assets.candidates.kernels import accumulate, cooccurrence, strongest
 from reco_assets.candidates.retriever import (
-    Arrays,
     DenseQuery,
     Floats,
     History,
     Int32s,
     Int64s,
     Scratch,
+    Stored,
     by_item,
     of_kind,
     without_repeats,
@@ -26,17 +26,22 @@ from reco_assets.catalogue.items import ItemTable
 from reco_assets.events.contract import EventType
 from reco_assets.interactions.log import InteractionLog
 
-DAY_US = 86_400_000_000
+DAY_US: Final = 86_400_000_000
+#: Half-life of what people did, days.
+HALF_LIFE_DAYS: Final = 60.0
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class Neighbours(Stored):
     """Weighted neighbour lists in compressed rows: the answer to "what goes with these?"."""
 
     indptr: Int64s
     indices: Int32s
     weights: Floats
     name: ClassVar[str] = "neighbours"
+    blend: ClassVar[float] = 1.0
+    similar: ClassVar[float] = 0.0
+    reason: ClassVar[str] = "goes with {because}"
 
     @classmethod
     def of_lists(cls, counts: Int32s, found: Int32s, scores: Floats) -> Self:
@@ -49,28 +54,24 @@ class Neighbours:
     def query(self, history: History, scratch: Scratch) -> DenseQuery:
         """Sum the neighbour weights of every item of the history."""
         dense, touched = scratch.take()
-        count = accumulate(
-            history.items, history.weights, self.indptr, self.indices, self.weights, dense, touched
-        )
+        items, weights = self.asked(history)
+        count = accumulate(items, weights, self.indptr, self.indices, self.weights, dense, touched)
         return DenseQuery(dense, touched, count)
+
+    def asked(self, history: History) -> tuple[Int32s, Floats]:
+        """Whose neighbours are summed, and what each counts."""
+        return history.items, history.weights
+
+    def because(self, item: int, history: History) -> int:
+        """The item of the history that speaks most for ``item``; -1 if none does."""
+        items, weights = self.asked(history)
+        place = strongest(items, weights, self.indptr, self.indices, self.weights, item)
+        return int(items[place]) if place >= 0 else -1
 
     def neighbours(self, item: int) -> tuple[Int32s, Floats]:
         """Neighbours of one item and their weights, best first."""
         rows = slice(int(self.indptr[item]), int(self.indptr[item + 1]))
         return self.indices[rows], self.weights[rows]
-
-    def arrays(self) -> Arrays:
-        """The compressed rows."""
-        return {"indptr": self.indptr, "indices": self.indices, "weights": self.weights}
-
-    @classmethod
-    def of_arrays(cls, arrays: Arrays) -> Self:
-        """From the compressed rows."""
-        return cls(
-            cast("Int64s", arrays["indptr"]),
-            cast("Int32s", arrays["indices"]),
-            cast("Floats", arrays["weights"]),
-        )
 
     def table(self, items: ItemTable) -> pl.DataFrame:
         """Columns product_id, neighbour_id, rank, score."""
@@ -88,20 +89,46 @@ class Neighbours:
         )
 
 
-def _fit(
-    log: InteractionLog, now: int, *, window: int, max_gap_days: float, decay: float, backward: float, k: int
+def neighbours_nearby(
+    log: InteractionLog,
+    now: int,
+    *,
+    window: int,
+    decay: float,
+    backward: float,
+    k: int,
+    max_gap_days: float = 1e5,
+    worth: Floats | None = None,
+    own_power: float = 0.4,
+    power: float = 0.4,
 ) -> tuple[Int32s, Int32s, Floats]:
-    pairs = without_repeats(log)
-    ptr, postings = by_item(pairs)
-    popularity = np.maximum(np.bincount(pairs.item, minlength=log.n_items), 1).astype(np.float32)
+    """Padded lists of the ``k`` items that stand near each item in people's histories.
+
+    Parameters
+    ----------
+    window, max_gap_days
+        How many events, and how long, apart the two may be.
+    decay
+        Each step of distance counts exp(-1 / decay) of the one before.
+    backward
+        What came before, against what came after.
+    worth
+        ``float32[n]``: what each event of ``log`` counts as a neighbour; all 1 by default.
+    own_power, power
+        Powers to which the popularity of the item and of the neighbour are divided out.
+    """
+    ptr, postings = by_item(log)
+    popularity = np.maximum(np.bincount(log.item, minlength=log.n_items), 1).astype(np.float32)
     return cooccurrence(
         ptr,
         postings,
-        pairs.user,
-        pairs.item,
-        pairs.time,
-        np.exp2(-(now - pairs.time) / (60.0 * DAY_US)).astype(np.float32),
-        popularity ** np.float32(-0.4),
+        log.user,
+        log.item,
+        log.time,
+        np.exp2(-(now - log.time) / (HALF_LIFE_DAYS * DAY_US)).astype(np.float32),
+        np.ones(len(log), np.float32) if worth is None else worth,
+        popularity ** np.float32(-own_power),
+        popularity ** np.float32(-power),
         window,
         int(min(max_gap_days * DAY_US, 2**62)),
         decay,
@@ -119,20 +146,72 @@ class AlsoViewed(Neighbours):
     """
 
     name: ClassVar[str] = "also_viewed"
+    blend: ClassVar[float] = 2.0
+    similar: ClassVar[float] = 1.0
+    reason: ClassVar[str] = "people who looked at {because} went on to it"
 
     @classmethod
     def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
         """Over all events, 8 steps apart at the most, each step exp(-1/3) weaker."""
-        return cls.of_lists(*_fit(log, now, window=8, max_gap_days=1e5, decay=3.0, backward=0.5, k=60))
+        return cls.of_lists(
+            *neighbours_nearby(without_repeats(log), now, window=8, decay=3.0, backward=0.5, k=60)
+        )
+
+
+class NextViewed(Neighbours):
+    """How often that is the next thing after this: one step of a Markov chain from the last items."""
+
+    name: ClassVar[str] = "next_viewed"
+    blend: ClassVar[float] = 1.0
+    similar: ClassVar[float] = 0.5
+    reason: ClassVar[str] = "what people open right after {because}"
+
+    @classmethod
+    def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
+        """Shares of all that followed within two steps; popular products stay in front."""
+        pairs = without_repeats(log)
+        return cls.of_lists(
+            *neighbours_nearby(pairs, now, window=2, decay=0.7, backward=0.0, k=60, own_power=1.0, power=0.0)
+        )
+
+    def asked(self, history: History) -> tuple[Int32s, Floats]:
+        """The last item alone, nearly: each one before it counts a sixth."""
+        ranks = np.arange(len(history.items) - 1, -1, -1, dtype=np.float32)
+        weights: Floats = np.exp(ranks * np.float32(-1.8))
+        return history.items, weights
+
+
+class ViewedThenBought(Neighbours):
+    """Who looked at this bought that in the end, within a day and 20 events."""
+
+    name: ClassVar[str] = "viewed_then_bought"
+    blend: ClassVar[float] = 1.0
+    similar: ClassVar[float] = 0.5
+    reason: ClassVar[str] = "bought by people who looked at {because}"
+
+    @classmethod
+    def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
+        """Over all events, of which only purchases are neighbours."""
+        bought = (log.kind == EventType.purchase).astype(np.float32)
+        return cls.of_lists(
+            *neighbours_nearby(
+                log, now, window=20, decay=20.0, backward=0.0, k=30, max_gap_days=1.0, worth=bought
+            )
+        )
 
 
 class BoughtTogether(Neighbours):
     """What the same person bought within a day of it; no direction."""
 
     name: ClassVar[str] = "bought_together"
+    blend: ClassVar[float] = 2.0
+    similar: ClassVar[float] = 0.5
+    reason: ClassVar[str] = "bought together with {because}"
 
     @classmethod
     def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
         """Over purchases, 30 lines apart at the most."""
-        bought = of_kind(log, EventType.purchase)
-        return cls.of_lists(*_fit(bought, now, window=30, max_gap_days=1.0, decay=1e9, backward=1.0, k=30))
+        bought = without_repeats(of_kind(log, EventType.purchase))
+        return cls.of_lists(
+            *neighbours_nearby(bought, now, window=30, decay=1e9, backward=1.0, k=30, max_gap_days=1.0)
+        )

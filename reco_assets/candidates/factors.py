@@ -6,7 +6,7 @@ Source: Hu, Koren, Volinsky, "Collaborative filtering for implicit feedback data
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Final, Self, cast
+from typing import ClassVar, Final, Self
 
 import numpy as np
 import polars as pl
@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from reco_assets.candidates.kernels import dot_rows, head_scores, top_rows
-from reco_assets.candidates.retriever import EVENT_WEIGHTS, Arrays, Floats, History, Int32s, Scratch
+from reco_assets.candidates.retriever import EVENT_WEIGHTS, Floats, History, Int32s, Scratch, Stored
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.interactions.log import InteractionLog
 
@@ -61,7 +61,7 @@ class FactorQuery:
 
 
 @dataclass(frozen=True)
-class Factors:
+class Factors(Stored):
     """Item factors and what is needed to fold a history in.
 
     Attributes
@@ -80,6 +80,9 @@ class Factors:
     head: Int32s
     head_factors: Floats
     name: ClassVar[str] = "factors"
+    blend: ClassVar[float] = 2.0
+    similar: ClassVar[float] = 0.0
+    reason: ClassVar[str] = "fits the taste that the last products show"
 
     @classmethod
     def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
@@ -120,25 +123,6 @@ class Factors:
             left = self.gram + (rows * confidence[:, None]).T @ rows
             vector = np.linalg.solve(left, rows.T @ (np.float32(1.0) + confidence)).astype(np.float32)
         return FactorQuery(vector, self.factors, self.head, self.head_factors)
-
-    def arrays(self) -> Arrays:
-        """The factors."""
-        return {
-            "factors": self.factors,
-            "gram": self.gram,
-            "head": self.head,
-            "head_factors": self.head_factors,
-        }
-
-    @classmethod
-    def of_arrays(cls, arrays: Arrays) -> Self:
-        """From the factors."""
-        return cls(
-            cast("Floats", arrays["factors"]),
-            cast("Floats", arrays["gram"]),
-            cast("Int32s", arrays["head"]),
-            cast("Floats", arrays["head_factors"]),
-        )
 
     def table(self, items: ItemTable) -> pl.DataFrame:
         """Columns product_id, factors (list of float32)."""

@@ -13,8 +13,7 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from reco_assets.candidates.covisitation import Neighbours
-from reco_assets.candidates.kernels import accumulate
-from reco_assets.candidates.retriever import DenseQuery, Floats, History, Scratch
+from reco_assets.candidates.retriever import Floats, History, Int32s
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.interactions.log import InteractionLog
 
@@ -30,6 +29,9 @@ class ItemItem(Neighbours):
     """Which products speak for which, learned from all sets at once; no order and no time."""
 
     name: ClassVar[str] = "item_item"
+    blend: ClassVar[float] = 2.0
+    similar: ClassVar[float] = 0.3
+    reason: ClassVar[str] = "liked by people who like {because}"
 
     @classmethod
     def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
@@ -54,13 +56,9 @@ class ItemItem(Neighbours):
         indptr[head + 1] = speaks.sum(axis=1)
         return cls(np.cumsum(indptr), head[best][speaks].astype(np.int32), scores[speaks])
 
-    def query(self, history: History, scratch: Scratch) -> DenseQuery:
-        """Sum the weights of every distinct product of the history, each alike."""
-        dense, touched = scratch.take()
-        own = np.unique(history.items)
-        alike = np.ones(len(own), np.float32)
-        count = accumulate(own, alike, self.indptr, self.indices, self.weights, dense, touched)
-        return DenseQuery(dense, touched, count)
+    def asked(self, history: History) -> tuple[Int32s, Floats]:
+        """Every product that the person knows, each alike."""
+        return history.known, np.ones(len(history.known), np.float32)
 
 
 def _shallow(common: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Floats:

@@ -135,6 +135,8 @@ def cooccurrence(
     item: Int32s,
     time: Int64s,
     recency: Floats,
+    worth: Floats,
+    own: Floats,
     power: Floats,
     window: int,
     max_gap: int,
@@ -148,8 +150,9 @@ def cooccurrence(
 
     Walks, for each occurrence of an item, up to ``window`` events ahead and behind in the same
     user's history (gap at most ``max_gap`` microseconds), and sums
-    ``recency * exp(-(distance - 1) / distance_decay)``, times ``backward`` for what came before,
-    then multiplies by ``power`` of the neighbour. Cost: events x window. Memory: one dense row
+    ``recency * exp(-(distance - 1) / distance_decay)``, times ``backward`` for what came before and
+    times ``worth`` of the neighbouring event, then multiplies by ``own`` of the item and ``power`` of
+    the neighbour. Cost: events x window. Memory: one dense row
     a thread. The last ``most_postings`` occurrences of an item are enough and bound its cost.
     """
     n_items = len(item_ptr) - 1
@@ -179,8 +182,8 @@ def cooccurrence(
                         other = item[there]
                         if other == target:
                             continue
-                        added = direction * decay[d] * recency[here]
-                        # so long ago that it counts for nothing
+                        added = direction * decay[d] * recency[here] * worth[there]
+                        # worth nothing, or so long ago that it counts for nothing
                         if added <= 0.0:
                             continue
                         if dense[other] == 0.0:
@@ -193,7 +196,7 @@ def cooccurrence(
             counts[target] = len(best)
             for rank in range(len(best)):
                 found[target, rank] = best[rank]
-                scores[target, rank] = dense[best[rank]] * power[target]
+                scores[target, rank] = dense[best[rank]] * own[target]
             for at in range(count):
                 dense[touched[at]] = 0.0
     return counts, found, scores

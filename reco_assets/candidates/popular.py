@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Final, Self, cast
+from typing import ClassVar, Final, Self
 
 import numpy as np
 import polars as pl
@@ -11,7 +11,6 @@ import polars as pl
 from reco_assets.candidates.kernels import accumulate
 from reco_assets.candidates.retriever import (
     EVENT_WEIGHTS,
-    Arrays,
     DenseQuery,
     Floats,
     History,
@@ -19,6 +18,7 @@ from reco_assets.candidates.retriever import (
     Int64s,
     ListQuery,
     Scratch,
+    Stored,
 )
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.interactions.log import InteractionLog
@@ -28,6 +28,8 @@ DAY_US = 86_400_000_000
 HALF_LIFE: Final = 7.0
 #: Length of the list that answers when nothing is known.
 LISTED: Final = 1000
+#: Products listed of a category or a brand.
+IN_GROUP: Final = 100
 
 
 def decayed_weights(log: InteractionLog, now: int, half_life_days: float) -> Floats:
@@ -44,25 +46,19 @@ def ranked(scores: Floats) -> Int32s:
 
 
 @dataclass(frozen=True)
-class RankedList:
+class RankedList(Stored):
     """One list for everybody. ``ranked`` covers every item, so the list never runs dry."""
 
     ranked: Int32s
     scores: Floats
     name: ClassVar[str] = "list"
+    blend: ClassVar[float] = 0.5
+    similar: ClassVar[float] = 0.0
+    reason: ClassVar[str] = "listed"
 
     def query(self, history: History, scratch: Scratch) -> ListQuery:
         """The list, whoever asks."""
         return ListQuery(self.ranked, self.scores)
-
-    def arrays(self) -> Arrays:
-        """The list and the scores."""
-        return {"ranked": self.ranked, "scores": self.scores}
-
-    @classmethod
-    def of_arrays(cls, arrays: Arrays) -> Self:
-        """From the list and the scores."""
-        return cls(cast("Int32s", arrays["ranked"]), cast("Floats", arrays["scores"]))
 
     def table(self, items: ItemTable) -> pl.DataFrame:
         """Columns product_id, rank, score of the head of the list."""
@@ -81,6 +77,8 @@ class Popular(RankedList):
     """Weighted events, halved every week."""
 
     name: ClassVar[str] = "popular"
+    similar: ClassVar[float] = 0.00001
+    reason: ClassVar[str] = "popular with everybody"
 
     @classmethod
     def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
@@ -97,6 +95,7 @@ class Trending(RankedList):
     """
 
     name: ClassVar[str] = "trending"
+    reason: ClassVar[str] = "more wanted than usual right now"
 
     @classmethod
     def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
@@ -119,73 +118,97 @@ class Trending(RankedList):
 
 
 @dataclass(frozen=True)
-class CategoryPopular:
-    """The most popular products of the categories in a person's history."""
+class GroupPopular(Stored):
+    """The most popular products of the groups in a person's history.
+
+    Attributes
+    ----------
+    indptr, indices, weights
+        Compressed rows: the products of each group, best first, and their popularity relative to the
+        group's best.
+    group
+        ``int32[n_items]``: each product's group, -1 for none.
+    """
 
     indptr: Int64s
     indices: Int32s
     weights: Floats
-    category: Int32s
-    name: ClassVar[str] = "category_popular"
+    group: Int32s
+    name: ClassVar[str] = "group"
+    blend: ClassVar[float] = 1.0
+    similar: ClassVar[float] = 0.001
+    reason: ClassVar[str] = "popular in its group"
 
     @classmethod
-    def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
-        """The first 100 of each category, by popularity relative to the category's best."""
+    def of_groups(cls, log: InteractionLog, group: Int32s, groups: int, now: int) -> Self:
+        """The first ``IN_GROUP`` of each group, by popularity relative to the group's best."""
         scores = np.log1p(decayed_weights(log, now, HALF_LIFE))
-        order = np.lexsort((np.arange(len(items)), -scores, items.category))
-        order = order[items.category[order] >= 0]
-        codes = items.category[order]
-        starts = np.searchsorted(codes, np.arange(len(items.category_names) + 1))
+        order = np.lexsort((np.arange(len(group)), -scores, group))
+        order = order[group[order] >= 0]
+        codes = group[order]
+        starts = np.searchsorted(codes, np.arange(groups + 1))
         place = np.arange(len(order)) - starts[codes]
-        keep = place < 100
+        keep = place < IN_GROUP
         best = np.maximum(scores[order[starts[codes]]], 1e-6) if len(order) else scores[:0]
-        indptr = np.searchsorted(codes[keep], np.arange(len(items.category_names) + 1)).astype(np.int64)
+        indptr = np.searchsorted(codes[keep], np.arange(groups + 1)).astype(np.int64)
         relative = (0.05 + scores[order] / best).astype(np.float32)
-        return cls(indptr, order[keep].astype(np.int32), relative[keep], np.asarray(items.category))
+        return cls(indptr, order[keep].astype(np.int32), relative[keep], np.asarray(group))
 
     def query(self, history: History, scratch: Scratch) -> DenseQuery:
-        """Sum over the history's categories, by the weight of their events."""
+        """Sum over the history's groups, by the weight of their events."""
         dense, touched = scratch.take()
-        codes = self.category[history.items]
+        codes = self.group[history.items]
         known = codes >= 0
         distinct, inverse = np.unique(codes[known], return_inverse=True)
         weights = np.bincount(inverse, history.weights[known], len(distinct)).astype(np.float32)
         count = accumulate(distinct, weights, self.indptr, self.indices, self.weights, dense, touched)
         return DenseQuery(dense, touched, count)
 
-    def of_category(self, code: int) -> Int32s:
-        """The list of one category, best first."""
-        return self.indices[int(self.indptr[code]) : int(self.indptr[code + 1])]
-
-    def arrays(self) -> Arrays:
-        """The lists by category, and each item's category."""
-        return {
-            "indptr": self.indptr,
-            "indices": self.indices,
-            "weights": self.weights,
-            "category": self.category,
-        }
-
-    @classmethod
-    def of_arrays(cls, arrays: Arrays) -> Self:
-        """From the lists by category."""
-        return cls(
-            cast("Int64s", arrays["indptr"]),
-            cast("Int32s", arrays["indices"]),
-            cast("Floats", arrays["weights"]),
-            cast("Int32s", arrays["category"]),
-        )
-
-    def table(self, items: ItemTable) -> pl.DataFrame:
-        """Columns category, product_id, rank, score."""
+    def listed(self, names: list[str], column: str, items: ItemTable) -> pl.DataFrame:
+        """Columns ``column``, product_id, rank, score; ``names`` are the groups'."""
         counts = np.diff(self.indptr)
-        names = pl.Series(items.category_names.tolist(), dtype=pl.String)
         ids = pl.Series(items.ids.tolist(), dtype=pl.String)
         return pl.DataFrame(
             {
-                "category": names.gather(np.repeat(np.arange(len(counts)), counts)),
+                column: pl.Series(names, dtype=pl.String).gather(np.repeat(np.arange(len(counts)), counts)),
                 "product_id": ids.gather(self.indices),
                 "rank": (np.arange(len(self.indices)) - np.repeat(self.indptr[:-1], counts)).astype(np.int32),
                 "score": self.weights,
             }
         )
+
+
+class CategoryPopular(GroupPopular):
+    """The most popular products of the categories in a person's history."""
+
+    name: ClassVar[str] = "category_popular"
+    reason: ClassVar[str] = "popular in {category}"
+
+    @classmethod
+    def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
+        """By category."""
+        return cls.of_groups(log, np.asarray(items.category), len(items.category_names), now)
+
+    def of_category(self, code: int) -> Int32s:
+        """The list of one category, best first."""
+        return self.indices[int(self.indptr[code]) : int(self.indptr[code + 1])]
+
+    def table(self, items: ItemTable) -> pl.DataFrame:
+        """Columns category, product_id, rank, score."""
+        return self.listed(items.category_names.tolist(), "category", items)
+
+
+class BrandPopular(GroupPopular):
+    """The most popular products of the brands in a person's history."""
+
+    name: ClassVar[str] = "brand_popular"
+    reason: ClassVar[str] = "popular of a brand looked at before"
+
+    @classmethod
+    def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
+        """By brand."""
+        return cls.of_groups(log, np.asarray(items.brand), int(items.brand.max(initial=-1)) + 1, now)
+
+    def table(self, items: ItemTable) -> pl.DataFrame:
+        """Columns brand (its code in the item table), product_id, rank, score."""
+        return self.listed([str(code) for code in range(len(self.indptr) - 1)], "brand", items)

@@ -8,7 +8,7 @@ from typing import ClassVar, Final, Self
 import numpy as np
 import polars as pl
 
-from reco_assets.candidates.retriever import EVENT_WEIGHTS, Arrays, DenseQuery, History, Scratch
+from reco_assets.candidates.retriever import EVENT_WEIGHTS, DenseQuery, History, Scratch, Stored
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.interactions.log import InteractionLog
 
@@ -17,10 +17,13 @@ HALF_LIFE_US: Final = 30.0 * 86_400e6
 
 
 @dataclass(frozen=True)
-class Repeat:
+class Repeat(Stored):
     """The person's own items, weighted by event and age. It learns nothing and stores nothing."""
 
     name: ClassVar[str] = "repeat"
+    blend: ClassVar[float] = 2.0
+    similar: ClassVar[float] = 0.0
+    reason: ClassVar[str] = "looked at before"
 
     @classmethod
     def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
@@ -39,15 +42,6 @@ class Repeat:
         dense[rows] = np.bincount(inverse, weights, len(rows))
         touched[: len(rows)] = rows
         return DenseQuery(dense, touched, len(rows))
-
-    def arrays(self) -> Arrays:
-        """None."""
-        return {}
-
-    @classmethod
-    def of_arrays(cls, arrays: Arrays) -> Self:
-        """From nothing."""
-        return cls()
 
     def table(self, items: ItemTable) -> pl.DataFrame:
         """No rows: the source lives in the user's own state."""

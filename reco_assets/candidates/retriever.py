@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Final, Protocol, Self
+from dataclasses import Field, dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +51,11 @@ class History:
     bought: Int32s
     now: int
 
+    @cached_property
+    def known(self) -> Int32s:
+        """Distinct item rows that the person has had to do with, rising: recent ones and bought ones."""
+        return np.unique(np.concatenate([self.items, self.bought]))
+
 
 def history(items: Int32s, kinds: Int8s, times: Int64s, bought: Int32s, now: int) -> History:
     """The history of ``items`` (oldest first) as retrievers read it."""
@@ -75,9 +81,23 @@ class Query(Protocol):
 
 
 class Retriever(Protocol):
-    """A candidate source. Fitted once, immutable, bounded in memory, made of arrays."""
+    """A candidate source. Fitted once, immutable, bounded in memory, made of arrays.
+
+    Attributes
+    ----------
+    blend
+        How much the source's word counts where no ranker has learned it.
+    similar
+        The same for products like one product.
+    reason
+        What a shopper may be told; ``{because}`` is a product of the history, ``{category}`` the
+        product's own.
+    """
 
     name: ClassVar[str]
+    blend: ClassVar[float]
+    similar: ClassVar[float]
+    reason: ClassVar[str]
 
     @classmethod
     def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
@@ -100,6 +120,22 @@ class Retriever(Protocol):
     def table(self, items: ItemTable) -> pl.DataFrame:
         """The source as rows that a person can read in the lake."""
         ...
+
+
+class Stored:
+    """A source that is a dataclass of arrays and nothing else: how it is taken apart and put together."""
+
+    if TYPE_CHECKING:
+        __dataclass_fields__: ClassVar[dict[str, Field[object]]]
+
+    def arrays(self) -> Arrays:
+        """The fields by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def of_arrays(cls, arrays: Arrays) -> Self:
+        """From the fields by name."""
+        return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
 
 class Scratch:

@@ -6,7 +6,7 @@ Source: Ludewig and Jannach, "Evaluation of session-based recommendation algorit
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Final, Self, cast
+from typing import ClassVar, Final, Self
 
 import numpy as np
 import polars as pl
@@ -14,13 +14,13 @@ from numba import njit
 
 from reco_assets.candidates.kernels import group_rows
 from reco_assets.candidates.retriever import (
-    Arrays,
     DenseQuery,
     Floats,
     History,
     Int32s,
     Int64s,
     Scratch,
+    Stored,
     without_repeats,
 )
 from reco_assets.catalogue.items import ItemTable
@@ -106,7 +106,7 @@ def _agree(
 
 
 @dataclass(frozen=True)
-class SessionNeighbours:
+class SessionNeighbours(Stored):
     """Remembered sessions and where each product occurs in them.
 
     Attributes
@@ -128,6 +128,9 @@ class SessionNeighbours:
     postings: Int64s
     popularity: Floats
     name: ClassVar[str] = "session_neighbours"
+    blend: ClassVar[float] = 2.0
+    similar: ClassVar[float] = 0.5
+    reason: ClassVar[str] = "people whose visit went like this one went on to it"
 
     @classmethod
     def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
@@ -167,29 +170,6 @@ class SessionNeighbours:
             touched,
         )
         return DenseQuery(dense, touched, count)
-
-    def arrays(self) -> Arrays:
-        """The sessions and the index."""
-        return {
-            "items": self.items,
-            "owner": self.owner,
-            "worth": self.worth,
-            "ptr": self.ptr,
-            "postings": self.postings,
-            "popularity": self.popularity,
-        }
-
-    @classmethod
-    def of_arrays(cls, arrays: Arrays) -> Self:
-        """From the sessions and the index."""
-        return cls(
-            cast("Int32s", arrays["items"]),
-            cast("Int32s", arrays["owner"]),
-            cast("Floats", arrays["worth"]),
-            cast("Int64s", arrays["ptr"]),
-            cast("Int64s", arrays["postings"]),
-            cast("Floats", arrays["popularity"]),
-        )
 
     def table(self, items: ItemTable) -> pl.DataFrame:
         """Columns product_id, occurrences: how often each product is remembered and looked up."""

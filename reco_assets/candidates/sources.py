@@ -10,29 +10,45 @@ import numpy as np
 import numpy.typing as npt
 
 from reco_assets.candidates.content import ContentNeighbours
-from reco_assets.candidates.covisitation import AlsoViewed, BoughtTogether
+from reco_assets.candidates.covisitation import AlsoViewed, BoughtTogether, NextViewed, ViewedThenBought
 from reco_assets.candidates.factors import Factors
+from reco_assets.candidates.item_item import ItemItem
 from reco_assets.candidates.kernels import union
-from reco_assets.candidates.popular import CategoryPopular, Popular, Trending
+from reco_assets.candidates.popular import BrandPopular, CategoryPopular, Popular, Trending
 from reco_assets.candidates.repeat import Repeat
 from reco_assets.candidates.retriever import Arrays, Floats, History, Int32s, Retriever, Scratch
+from reco_assets.candidates.session_neighbours import SessionNeighbours
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.interactions.log import InteractionLog
 
-#: Every source, in the order of the columns of the candidates' scores.
+#: Every source, in the order of the columns of the candidates' scores; the last fills the list.
 SOURCES: Final[Mapping[str, type[Retriever]]] = {
-    "also_viewed": AlsoViewed,
-    "bought_together": BoughtTogether,
-    "factors": Factors,
-    "content": ContentNeighbours,
-    "repeat": Repeat,
-    "category_popular": CategoryPopular,
-    "trending": Trending,
-    "popular": Popular,
+    source.name: source
+    for source in (
+        AlsoViewed,
+        NextViewed,
+        ViewedThenBought,
+        BoughtTogether,
+        SessionNeighbours,
+        ItemItem,
+        Factors,
+        ContentNeighbours,
+        Repeat,
+        CategoryPopular,
+        BrandPopular,
+        Trending,
+        Popular,
+    )
 }
 
+#: Sources that learn nothing and so have no asset.
+UNLEARNED: Final = frozenset({Repeat.name})
+
 #: How much each source's word counts where no ranker has learned it: the personal ones most.
-BLEND: Final = (2.0, 2.0, 2.0, 2.0, 2.0, 1.0, 0.5, 0.5)
+BLEND: Final = tuple(source.blend for source in SOURCES.values())
+
+#: The same for products like one product: what links the two counts; popularity only fills the list.
+SIMILAR: Final = tuple(source.similar for source in SOURCES.values())
 
 #: How many candidates each source may propose, at the most; popular fills what is left.
 QUOTA: Final = 120

@@ -117,16 +117,39 @@ def _computed(entity: Entity, name: str, unit: str, description: str, source: st
 SOURCE_SCORES: Final[tuple[Feature, ...]] = tuple(
     _computed("pair", f"score_{name}", "score", description, "candidates")
     for name, description in (
-        ("also_viewed", "Neighbours of the recent items by what people opened next."),
+        ("also_viewed", "Neighbours of the recent items by what people opened around them."),
+        ("next_viewed", "Share of people who went straight on to it from the last items."),
+        ("viewed_then_bought", "Neighbours of the recent items by what their viewers bought."),
         ("bought_together", "Neighbours of the recent items by common purchases."),
+        ("session_neighbours", "What others did next who did the same."),
+        ("item_item", "What all the person's items together speak for, whatever their order."),
         ("factors", "Dot product of the item's factors and the person's folded-in ones."),
         ("content", "Neighbours of the recent items by title, category and brand."),
         ("repeat", "Own events on the item, weighted by type and age."),
         ("category_popular", "Place among the popular items of the recent categories."),
+        ("brand_popular", "Place among the popular items of the recent brands."),
         ("trending", "Root of the deviance above the item's own past."),
         ("popular", "Weighted events of everybody, halved every week."),
     )
 )
+
+#: How each source's word stands among its words for the other candidates of the same answer: what is
+#: left when a source's scale is taken away, which follows how much of a history there is.
+SOURCE_SHARES: Final[tuple[Feature, ...]] = tuple(
+    _computed(
+        "pair", f"share_{score.name.removeprefix('score_')}", "share",
+        "That score / the source's best among the candidates.", "candidates",
+    )
+    for score in SOURCE_SCORES
+)  # fmt: skip
+SOURCE_PLACES: Final[tuple[Feature, ...]] = tuple(
+    _computed(
+        "pair", f"place_{score.name.removeprefix('score_')}", "place",
+        "Place by that score among the candidates, the best 0; unknown where it is not above 0.",
+        "candidates",
+    )
+    for score in SOURCE_SCORES
+)  # fmt: skip
 
 _HISTORY: Final = "session: the person's last product events"
 _CONTEXT: Final = "request"
@@ -136,6 +159,8 @@ RANKING_FEATURES: Final[tuple[Feature, ...]] = (
     *(_computed("request", f"user_{f.name}", f.unit, f.description, f.source) for f in USER_FEATURES),
     *(_computed("request", f"product_{f.name}", f.unit, f.description, f.source) for f in PRODUCT_FEATURES),
     *SOURCE_SCORES,
+    *SOURCE_SHARES,
+    *SOURCE_PLACES,
     _computed("pair", "sources", "sources", "How many sources score the item above 0.", "candidate sources"),
     _computed("pair", "recent_category", "share", "Share of its category in the history, 1/rank.", _HISTORY),
     _computed("pair", "recent_department", "share", "Share of its department in the history.", _HISTORY),
@@ -148,6 +173,7 @@ RANKING_FEATURES: Final[tuple[Feature, ...]] = (
     _computed("pair", "seen_in_cart", "events", "Of these, put into the cart.", _HISTORY),
     _computed("pair", "bought_before", "0 or 1", "The person bought it before.", "silver/interactions"),
     _computed("pair", "hours_since_seen", "hours", "Since the last of these; unknown if none.", _HISTORY),
+    _computed("pair", "events_since_seen", "events", "Of the history, after the last of these.", _HISTORY),
     _computed("pair", "product_age", "days", "Since the product was first known.", "silver/products"),
     _computed("session", "session_events", "events", "Length of the history.", _HISTORY),
     _computed("session", "session_products", "products", "Distinct products of the history.", _HISTORY),

@@ -8,7 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from reco_assets.features.catalogue import PRODUCT_FEATURES, RANKING_FEATURES, USER_FEATURES, names
+from reco_assets.features.catalogue import (
+    PRODUCT_FEATURES,
+    RANKING_FEATURES,
+    SOURCE_SCORES,
+    USER_FEATURES,
+    names,
+)
 
 Floats = npt.NDArray[np.float32]
 Int32s = npt.NDArray[np.int32]
@@ -20,7 +26,7 @@ _P: Final = len(PRODUCT_FEATURES)
 _USER_RATE: Final = names(USER_FEATURES).index("purchase_rate")
 _USER_PRICE: Final = names(USER_FEATURES).index("avg_price_point")
 _PRODUCT_PRICE: Final = names(PRODUCT_FEATURES).index("price")
-_S: Final = sum(feature.entity == "pair" and feature.source == "candidates" for feature in RANKING_FEATURES)
+_S: Final = len(SOURCE_SCORES)
 _WIDTH: Final = len(RANKING_FEATURES)
 _HOUR_US: Final = 3_600_000_000
 _DAY_US: Final = 86_400_000_000
@@ -37,8 +43,21 @@ def _ratio(price: np.float32, to: np.float32 | float) -> np.float32 | float:
 
 
 @njit(cache=True)
+def _places(scores: Floats) -> Floats:
+    """Place of each positive score within its column, the best 0, ties by row; NaN for the others."""
+    out = np.full(scores.shape, np.nan, np.float32)
+    for s in range(scores.shape[1]):
+        said = np.flatnonzero(scores[:, s] > 0)
+        order = said[np.argsort(-scores[said, s], kind="mergesort")]
+        for place in range(len(order)):
+            out[order[place], s] = place
+    return out
+
+
+@njit(cache=True)
 def _fill(
     out: Floats,
+    keep: Int64s,
     user: Floats,
     favorite_category: int,
     items: Int32s,
@@ -87,27 +106,40 @@ def _fill(
     rate = user[_USER_RATE]
     tier = 2.0 if rate > TIER_HIGH else (1.0 if rate > TIER_MEDIUM else 0.0)
     last = items[n - 1] if n > 0 else -1
+    places = _places(scores)
+    best = np.zeros(sources, np.float32)
     for c in range(len(candidates)):
+        for s in range(sources):
+            best[s] = max(best[s], scores[c, s])
+    for k in range(len(keep)):
+        c = keep[k]
         row = candidates[c]
         at = 0
         for f in range(_U):
-            out[c, at] = user[f]
+            out[k, at] = user[f]
             at += 1
         for f in range(_P):
-            out[c, at] = products[row, f]
+            out[k, at] = products[row, f]
             at += 1
         proposed = 0
         for s in range(sources):
-            out[c, at] = scores[c, s]
+            out[k, at] = scores[c, s]
             proposed += scores[c, s] > 0
             at += 1
-        out[c, at] = proposed
+        for s in range(sources):
+            out[k, at] = scores[c, s] / best[s] if best[s] > 0 else 0.0
+            at += 1
+        for s in range(sources):
+            out[k, at] = places[c, s]
+            at += 1
+        out[k, at] = proposed
         same_category = np.float32(0.0)
         same_department = np.float32(0.0)
         same_brand = np.float32(0.0)
         seen = 0
         seen_carts = 0
         last_seen = 0
+        last_place = 0
         total = np.float32(0.0)
         for h in range(n):
             item = items[h]
@@ -123,6 +155,7 @@ def _fill(
                 seen += 1
                 seen_carts += kinds[h] == 1
                 last_seen = times[h]
+                last_place = h
         if total > 0:
             same_category /= total
             same_department /= total
@@ -132,30 +165,31 @@ def _fill(
             if b == row:
                 was_bought = 1.0
         price = products[row, _PRODUCT_PRICE]
-        out[c, at + 1] = same_category
-        out[c, at + 2] = same_department
-        out[c, at + 3] = same_brand
-        out[c, at + 4] = 1.0 if last >= 0 and category[row] >= 0 and category[last] == category[row] else 0.0
-        out[c, at + 5] = 1.0 if favorite_category >= 0 and category[row] == favorite_category else 0.0
-        out[c, at + 6] = _ratio(price, user[_USER_PRICE])
-        out[c, at + 7] = _ratio(price, session_price)
-        out[c, at + 8] = seen
-        out[c, at + 9] = seen_carts
-        out[c, at + 10] = was_bought
-        out[c, at + 11] = (now - last_seen) / _HOUR_US if seen > 0 else np.nan
-        out[c, at + 12] = (now - first_seen[row]) / _DAY_US
-        out[c, at + 13] = n
-        out[c, at + 14] = distinct
-        out[c, at + 15] = departments
-        out[c, at + 16] = clicks
-        out[c, at + 17] = carts
-        out[c, at + 18] = session_price
-        out[c, at + 19] = hours_since_last
-        out[c, at + 20] = span_hours
-        out[c, at + 21] = tier
-        out[c, at + 22] = hour
-        out[c, at + 23] = weekday
-        out[c, at + 24] = device
+        out[k, at + 1] = same_category
+        out[k, at + 2] = same_department
+        out[k, at + 3] = same_brand
+        out[k, at + 4] = 1.0 if last >= 0 and category[row] >= 0 and category[last] == category[row] else 0.0
+        out[k, at + 5] = 1.0 if favorite_category >= 0 and category[row] == favorite_category else 0.0
+        out[k, at + 6] = _ratio(price, user[_USER_PRICE])
+        out[k, at + 7] = _ratio(price, session_price)
+        out[k, at + 8] = seen
+        out[k, at + 9] = seen_carts
+        out[k, at + 10] = was_bought
+        out[k, at + 11] = (now - last_seen) / _HOUR_US if seen > 0 else np.nan
+        out[k, at + 12] = n - 1 - last_place if seen > 0 else np.nan
+        out[k, at + 13] = (now - first_seen[row]) / _DAY_US
+        out[k, at + 14] = n
+        out[k, at + 15] = distinct
+        out[k, at + 16] = departments
+        out[k, at + 17] = clicks
+        out[k, at + 18] = carts
+        out[k, at + 19] = session_price
+        out[k, at + 20] = hours_since_last
+        out[k, at + 21] = span_hours
+        out[k, at + 22] = tier
+        out[k, at + 23] = hour
+        out[k, at + 24] = weekday
+        out[k, at + 25] = device
 
 
 def ranking_features(
@@ -176,6 +210,7 @@ def ranking_features(
     hour: int,
     weekday: int,
     device: int,
+    keep: Int64s | None = None,
 ) -> Floats:
     """Features of every candidate for one person at one moment.
 
@@ -199,15 +234,19 @@ def ranking_features(
         UTC microseconds.
     hour, weekday, device
         Context: 0-23, 0-6 from Monday, index into ``DEVICES``.
+    keep
+        Places in ``candidates`` of the rows wanted, all by default. A row says how a candidate stands
+        among all of them, so it is the same whichever are wanted.
 
     Returns
     -------
     ``float32[n, len(RANKING_FEATURES)]``, columns in the order of the feature catalogue.
     """
     assert scores.shape[1] == _S, "one column a source, as the feature catalogue lists them"
-    out = np.empty((len(candidates), _WIDTH), np.float32)
+    wanted = np.arange(len(candidates)) if keep is None else keep
+    out = np.empty((len(wanted), _WIDTH), np.float32)
     _fill(
-        out, user, favorite_category, items, kinds, times, bought, candidates, scores, products,
+        out, wanted, user, favorite_category, items, kinds, times, bought, candidates, scores, products,
         category, department, brand, first_seen, now, hour, weekday, device,
     )  # fmt: skip
     return out

@@ -81,8 +81,12 @@ def training_examples(
     training = budget.training(history.log, split)
     validation = budget.judging(history.log, split.validate_from, split.test_from)
     with platform.engine() as engine:
-        learned = stage(engine, lake, history, bundle, training, split.train_from, split.validate_from)
-        held = stage(engine, lake, history, bundle, validation, split.validate_from, split.test_from)
+        learned = stage(
+            engine, lake, history, bundle, training, split.train_from, split.validate_from, budget.objective
+        )
+        held = stage(
+            engine, lake, history, bundle, validation, split.validate_from, split.test_from, budget.objective
+        )
     policy = Policy()
     rows = examples(learned.walk(), training, bundle, policy, budget.negatives, budget.seed)
     judged = examples(held.walk(), validation, bundle, policy, policy.candidates, budget.seed)
@@ -129,7 +133,9 @@ def ranker(
     bundle = Bundle.load(artifacts.latest("past_bundle"))
     validation = budget.judging(history.log, split.validate_from, split.test_from)
     with platform.engine() as engine:
-        held_stage = stage(engine, lake, history, bundle, validation, split.validate_from, split.test_from)
+        held_stage = stage(
+            engine, lake, history, bundle, validation, split.validate_from, split.test_from, budget.objective
+        )
     choice = choose_ranking(trained, bundle, held_stage.walk(), Policy())
     run_id = log_choice(platform.registry(), choice, config.parameters(), rows, context.run_id)
     save_choice(artifacts, choice, run_id)
@@ -164,14 +170,17 @@ def evaluation(
     choice = load_choice(artifacts)
     past = past_bundle(history, split.test_from, context.log.info)
     bundle = choice.applied_to(past)
-    decisions = config.budget().judging(history.log, split.test_from, split.end)
+    budget = config.budget()
+    decisions = budget.judging(history.log, split.test_from, split.end)
     current = platform.registry().champion()
     champion = Bundle.load(current.folder) if current is not None else None
     fair = champion is not None and champion.manifest.as_of <= split.test_from
     with platform.engine() as engine:
-        judged = stage(engine, lake, history, bundle, decisions, split.test_from, split.end)
+        judged = stage(engine, lake, history, bundle, decisions, split.test_from, split.end, budget.objective)
         rival = (
-            champion_answers(engine, lake, history, champion, decisions, split.test_from, split.end)
+            champion_answers(
+                engine, lake, history, champion, decisions, split.test_from, split.end, budget.objective
+            )
             if champion is not None and fair
             else None
         )

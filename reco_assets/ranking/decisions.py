@@ -18,8 +18,27 @@ Int8s = npt.NDArray[np.int8]
 
 #: What an event after the decision is worth, by EventType code: purchase > cart = favorite > click.
 GRADES: Final = np.array([1, 2, 0, 3, 2, 1, 0, 0], np.int8)
-#: How far ahead of a decision its outcome is looked for, microseconds.
-OUTCOME_US: Final = 86_400_000_000
+DAY_US: Final = 86_400_000_000
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What an answer is for: which of the things that a person does after it count.
+
+    Attributes
+    ----------
+    horizon_us
+        How far ahead of a decision its outcome is looked for, microseconds.
+    only_next
+        Only the next product counts, not all within the horizon.
+    open_page
+        The product that the person looked at last counts too. In a shop it does not: an answer that
+        shows the open page is of no use.
+    """
+
+    horizon_us: int = DAY_US
+    only_next: bool = False
+    open_page: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,24 +102,24 @@ class Past:
     bought: Int32s
 
 
-def outcomes(log: InteractionLog, decisions: Decisions, last: int) -> Iterator[Outcome]:
-    """The outcome of each decision, within a day of it and before ``last``.
-
-    The product that the person looked at last before the decision does not count: an answer
-    that shows the open page is of no use.
-    """
+def outcomes(log: InteractionLog, decisions: Decisions, last: int, objective: Objective) -> Iterator[Outcome]:
+    """The outcome of each decision as ``objective`` sees it, before ``last``."""
+    valued = GRADES[log.kind] > 0
     bounds = log.user_bounds()
     for user, time in zip(decisions.user.tolist(), decisions.time.tolist(), strict=True):
         low, high = int(bounds[user]), int(bounds[user + 1])
         begin = low + int(np.searchsorted(log.time[low:high], time))
-        end = low + int(np.searchsorted(log.time[low:high], min(time + OUTCOME_US, last)))
-        items, inverse = np.unique(log.item[begin:end], return_inverse=True)
+        end = low + int(np.searchsorted(log.time[low:high], min(time + objective.horizon_us, last)))
+        counted = valued[begin:end]
+        if begin > low and not objective.open_page:
+            counted = counted & (log.item[begin:end] != log.item[begin - 1])
+        rows = begin + np.flatnonzero(counted)
+        if objective.only_next:
+            rows = rows[log.item[rows] == log.item[rows[:1]]] if len(rows) else rows
+        items, inverse = np.unique(log.item[rows], return_inverse=True)
         grades = np.zeros(len(items), np.int8)
-        np.maximum.at(grades, inverse, GRADES[log.kind[begin:end]])
-        keep = grades > 0
-        if begin > low:
-            keep &= items != log.item[begin - 1]
-        yield Outcome(items[keep], grades[keep])
+        np.maximum.at(grades, inverse, GRADES[log.kind[rows]])
+        yield Outcome(items, grades)
 
 
 def pasts(log: InteractionLog, decisions: Decisions, recent: int, most_bought: int) -> Iterator[Past]:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from reco_assets.candidates.sources import Candidates
 from reco_assets.features.catalogue import RANKING_FEATURES
 from reco_assets.interactions.log import InteractionLog
-from reco_assets.ranking.decisions import Decisions, Outcome, outcomes, pasts
+from reco_assets.ranking.decisions import Decisions, Objective, Outcome, outcomes, pasts
 from reco_assets.ranking.timeline import ProductTimeline, UserTimeline
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.recommend import features_of, propose
@@ -39,11 +38,12 @@ def moments(
     users: UserTimeline,
     products: ProductTimeline,
     bundle: Bundle,
+    objective: Objective,
 ) -> Iterator[Moment]:
     """Each decision in the order of time; ``bundle.product_matrix`` follows the clock meanwhile."""
     changes = products.replay(bundle.product_matrix, decisions.time)
     past = pasts(log, decisions, RECENT, BOUGHT)
-    future = outcomes(log, decisions, last)
+    future = outcomes(log, decisions, last, objective)
     for number, (own, outcome, (changed, values)) in enumerate(zip(past, future, changes, strict=True)):
         if len(changed):
             bundle.update_products(changed, values)
@@ -122,11 +122,10 @@ def examples(
         if len(negative) > negatives:
             negative = rng.choice(negative, negatives, replace=False)
         keep = np.sort(np.concatenate([positive, negative]))
-        kept = Candidates(candidates.items[keep], candidates.scores[keep])
-        features.append(features_of(request, moment.state, past, kept, bundle, moment.now))
+        features.append(features_of(request, moment.state, past, candidates, bundle, moment.now, keep))
         grades.append(grade[keep])
         numbers.append(np.full(len(keep), moment.number, np.int32))
-        items.append(kept.items)
+        items.append(candidates.items[keep])
     return Examples(
         np.concatenate([np.empty((0, len(RANKING_FEATURES)), np.float32), *features]),
         np.concatenate([np.empty(0, np.int8), *grades]),

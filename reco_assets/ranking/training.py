@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from reco_assets.interactions.history import ShopHistory
 from reco_assets.interactions.log import InteractionLog
 from reco_assets.platform.engine import Engine
 from reco_assets.platform.lake import Lake
-from reco_assets.ranking.decisions import Decisions, sample_decisions
+from reco_assets.ranking.decisions import Decisions, Objective, sample_decisions
 from reco_assets.ranking.evaluation import FULL, SHOWN, evaluate, one_source
 from reco_assets.ranking.lambdamart import Trained
 from reco_assets.ranking.metrics import Scoreboard
@@ -38,6 +38,8 @@ class TrainingBudget:
         Decisions that the ranker learns from, and that it is validated and tested on.
     negatives
         Candidates without an outcome kept for each training decision.
+    objective
+        What the ranker is to bring about.
     """
 
     train_decisions: int = 20_000
@@ -45,6 +47,7 @@ class TrainingBudget:
     per_user: int = 3
     negatives: int = 60
     seed: int = 7
+    objective: Objective = field(default_factory=Objective)
 
     def training(self, log: InteractionLog, split: Split) -> Decisions:
         """Decisions to learn from."""
@@ -87,11 +90,12 @@ def stage(
     decisions: Decisions,
     first: int,
     last: int,
+    objective: Objective,
 ) -> Stage:
     """The features as they stood at each of ``decisions``, all of them in ``[first, last)``."""
     users = user_timeline(engine, history, decisions)
     products = product_timeline(engine, lake, history, first, last)
-    return Stage(decisions, lambda: moments(history.log, decisions, last, users, products, bundle))
+    return Stage(decisions, lambda: moments(history.log, decisions, last, users, products, bundle, objective))
 
 
 def champion_answers(
@@ -102,6 +106,7 @@ def champion_answers(
     decisions: Decisions,
     first: int,
     last: int,
+    objective: Objective,
 ) -> list[Int32s]:
     """What the champion would have shown at each decision, in the item rows of ``history``.
 
@@ -112,7 +117,7 @@ def champion_answers(
     known = history.log.where(rows[history.log.item] >= 0)
     theirs = ShopHistory(champion.items, replace(known, item=rows[known.item], n_items=len(champion.items)))
     shown: list[Int32s] = []
-    for moment in stage(engine, lake, theirs, champion, decisions, first, last).walk():
+    for moment in stage(engine, lake, theirs, champion, decisions, first, last, objective).walk():
         decision = recommend(Request(n=SHOWN), moment.state, champion, champion.policy, moment.now)
         items = ours[np.array([one.item for one in decision.recommendations], np.int32)]
         shown.append(items[items >= 0])

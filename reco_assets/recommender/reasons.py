@@ -7,7 +7,6 @@ from typing import Final
 import numpy as np
 
 from reco_assets.candidates.covisitation import Neighbours
-from reco_assets.candidates.kernels import strongest
 from reco_assets.candidates.retriever import History
 from reco_assets.candidates.sources import BLEND, SOURCES
 from reco_assets.recommender.bundle import Bundle
@@ -15,16 +14,7 @@ from reco_assets.recommender.types import Floats, Int32s, Recommendation
 
 _NAMES: Final = tuple(SOURCES)
 _WEIGHTS: Final = np.array(BLEND, np.float32)
-REASONS: Final = {
-    "also_viewed": "people who looked at {because} went on to it",
-    "bought_together": "bought together with {because}",
-    "factors": "fits the taste that the last products show",
-    "content": "similar to {because}",
-    "repeat": "looked at before",
-    "category_popular": "popular in {category}",
-    "trending": "more wanted than usual right now",
-    "popular": "popular with everybody",
-}
+REASONS: Final = {name: source.reason for name, source in SOURCES.items()}
 
 
 def explained(
@@ -56,5 +46,5 @@ def _because(item: int, source: str, past: History, bundle: Bundle) -> str:
     """Id of the product of the history that led to ``item``."""
     retriever = bundle.sources.retrievers[source]
     assert isinstance(retriever, Neighbours), "only what links two products has a product as its reason"
-    place = strongest(past.items, past.weights, retriever.indptr, retriever.indices, retriever.weights, item)
-    return bundle.items.ids[int(past.items[place])]
+    row = retriever.because(item, past)
+    return bundle.items.ids[row] if row >= 0 else "what was looked at"

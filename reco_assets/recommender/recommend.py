@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reco_assets.candidates.retriever import History, history
-from reco_assets.candidates.sources import Candidates
+from reco_assets.candidates.sources import SIMILAR, Candidates
 from reco_assets.events.contract import EventType
 from reco_assets.features.ranking import ranking_features
 from reco_assets.recommender.bundle import Bundle
@@ -24,14 +24,14 @@ from reco_assets.recommender.types import (
     Decision,
     Floats,
     Int32s,
+    Int64s,
     Policy,
     Recommendation,
     Request,
     UserState,
 )
 
-#: For products like one product what links the two counts; popularity only fills the list.
-_SIMILAR: Final = np.array([1.0, 0.5, 0.0, 0.5, 0.0, 0.001, 0.0, 0.00001], np.float32)
+_SIMILAR: Final = np.array(SIMILAR, np.float32)
 #: How far down the popular list the rules look for variety.
 _REST: Final = 1000
 _NOBODY: Final = np.empty(0, np.int32)
@@ -65,9 +65,15 @@ def propose(
 
 
 def features_of(
-    request: Request, state: UserState, past: History, candidates: Candidates, bundle: Bundle, now: int
+    request: Request,
+    state: UserState,
+    past: History,
+    candidates: Candidates,
+    bundle: Bundle,
+    now: int,
+    keep: Int64s | None = None,
 ) -> Floats:
-    """The ranker's matrix of ``candidates``; shared by serving and training."""
+    """The ranker's matrix of ``candidates``, or of those at ``keep``; shared by serving and training."""
     hour, weekday = _clock(request.context, now)
     items = bundle.items
     return ranking_features(
@@ -88,6 +94,7 @@ def features_of(
         hour,
         weekday,
         DEVICES.index(request.context.device) if request.context.device in DEVICES else 0,
+        keep,
     )
 
 

@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float32]
 #: How many of a user's last product events are kept and used, newest last.
 RECENT: Final = 20
 #: How many of a user's last distinct bought products are kept.
-BOUGHT: Final = 32
+BOUGHT: Final = 255
 #: The most that one answer may hold.
 MOST: Final = 100
 

@@ -8,7 +8,6 @@ import polars as pl
 import pytest
 
 from benchmarks.quality.command import main
-from benchmarks.quality.learning import EXTRA
 from reco_assets.candidates.sources import SOURCES
 
 
@@ -45,8 +44,8 @@ def results(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, di
 
 def check(found: dict[str, dict[str, float]], metric: str) -> None:
     """Every row is there, each in its interval, and order-aware sources see more than popularity does."""
-    assert {"full", "blend", "popularity", *SOURCES, *EXTRA} <= set(found)
-    for name in ("full", "blend", "popularity", *SOURCES, *EXTRA):
+    assert {"full", "blend", "popularity", *SOURCES} <= set(found)
+    for name in ("full", "blend", "popularity", *SOURCES):
         row = found[name]
         assert 0.0 <= row[f"{metric}_low"] <= row[metric] <= row[f"{metric}_high"] <= 1.0
         assert row["answer_ms"] > 0.0

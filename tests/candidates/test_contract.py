@@ -14,21 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reco_assets.candidates.item_item import ItemItem
 from reco_assets.candidates.retriever import History, Retriever, Scratch, history
-from reco_assets.candidates.session_neighbours import SessionNeighbours
 from reco_assets.candidates.sources import SOURCES
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.events.contract import EventType
 from reco_assets.features.catalogue import SOURCE_SCORES
 from tests.candidates.shops import DAY, NOW, Product, click, log, past, random_log, shop
-
-#: Those that are served, and those that are only measured so far.
-EVERY: Mapping[str, type[Retriever]] = {
-    **SOURCES,
-    "session_neighbours": SessionNeighbours,
-    "item_item": ItemItem,
-}
 
 #: The columns of each source's table in the lake.
 COLUMNS: Mapping[str, Mapping[str, pl.DataType]] = {
@@ -44,6 +35,18 @@ COLUMNS: Mapping[str, Mapping[str, pl.DataType]] = {
         "rank": pl.Int32(),
         "score": pl.Float32(),
     },
+    "next_viewed": {
+        "product_id": pl.String(),
+        "neighbour_id": pl.String(),
+        "rank": pl.Int32(),
+        "score": pl.Float32(),
+    },
+    "viewed_then_bought": {
+        "product_id": pl.String(),
+        "neighbour_id": pl.String(),
+        "rank": pl.Int32(),
+        "score": pl.Float32(),
+    },
     "factors": {"product_id": pl.String(), "factors": pl.List(pl.Float32())},
     "content": {
         "product_id": pl.String(),
@@ -54,6 +57,12 @@ COLUMNS: Mapping[str, Mapping[str, pl.DataType]] = {
     "repeat": {"product_id": pl.String(), "score": pl.Float32()},
     "category_popular": {
         "category": pl.String(),
+        "product_id": pl.String(),
+        "rank": pl.Int32(),
+        "score": pl.Float32(),
+    },
+    "brand_popular": {
+        "brand": pl.String(),
         "product_id": pl.String(),
         "rank": pl.Int32(),
         "score": pl.Float32(),
@@ -119,7 +128,7 @@ def test_the_ranker_has_one_score_a_source_in_their_order() -> None:
     assert [source.name for source in SOURCES.values()] == list(SOURCES)
 
 
-@pytest.mark.parametrize("source", EVERY.values(), ids=EVERY)
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 class TestEverySource:
     @settings(max_examples=60, deadline=None)
     @given(events=Histories, n=st.integers(0, 100))
@@ -227,7 +236,7 @@ class TestEverySource:
             if column in table.columns:
                 assert set(table[column]) <= ids
         if "rank" in table.columns:
-            within = [name for name in table.columns if name in ("neighbour_id", "category")]
+            within = [name for name in table.columns if name in ("neighbour_id", "category", "brand")]
             group = ["product_id"] if "neighbour_id" in within else within
             ranks = table.group_by(group or pl.lit(1), maintain_order=True).agg("rank", "score")
             for rank, score in ranks.select("rank", "score").iter_rows():

@@ -95,7 +95,8 @@ def test_the_last_occurrences_are_enough() -> None:
     ptr, postings = by_item(events)
     ones = np.ones(len(events), np.float32)
     counts, found, _ = cooccurrence(
-        ptr, postings, events.user, events.item, events.time, ones, np.ones(3, np.float32),
+        ptr, postings, events.user, events.item, events.time, ones, ones,
+        np.ones(3, np.float32), np.ones(3, np.float32),
         8, 2**62, 3.0, 0.5, 1, 10, numba.get_num_threads(),
     )  # fmt: skip
     assert found[0, : counts[0]].tolist() == [2]

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from reco_assets.ranking.decisions import (
     Decisions,
+    Objective,
     last_distinct,
     outcomes,
     pasts,
@@ -39,17 +40,32 @@ def test_the_past_keeps_only_the_last_events_and_remembers_purchases() -> None:
 
 
 def test_an_outcome_takes_the_best_grade_of_each_product() -> None:
-    (outcome,) = outcomes(SHOP, at(0, 25), last=100 * SECOND)
+    (outcome,) = outcomes(SHOP, at(0, 25), last=100 * SECOND, objective=Objective())
     assert dict(zip(outcome.items.tolist(), outcome.grades.tolist(), strict=True)) == {2: 3, 3: 1}
 
 
 def test_the_product_that_is_open_is_not_an_outcome() -> None:
-    (outcome,) = outcomes(SHOP, at(0, 20), last=100 * SECOND)
+    (outcome,) = outcomes(SHOP, at(0, 20), last=100 * SECOND, objective=Objective())
     assert 1 not in outcome.items.tolist()
 
 
+def test_the_open_product_counts_where_the_objective_says_so() -> None:
+    (outcome,) = outcomes(SHOP, at(0, 20), last=100 * SECOND, objective=Objective(open_page=True))
+    assert 1 in outcome.items.tolist()
+
+
+def test_only_the_next_product_counts_where_the_objective_says_so() -> None:
+    (outcome,) = outcomes(SHOP, at(0, 25), last=100 * SECOND, objective=Objective(only_next=True))
+    assert dict(zip(outcome.items.tolist(), outcome.grades.tolist(), strict=True)) == {2: 3}
+
+
+def test_an_objective_looks_as_far_ahead_as_it_says() -> None:
+    (outcome,) = outcomes(SHOP, at(0, 25), last=100 * SECOND, objective=Objective(horizon_us=10 * SECOND))
+    assert dict(zip(outcome.items.tolist(), outcome.grades.tolist(), strict=True)) == {2: 1}
+
+
 def test_an_outcome_ends_where_its_stretch_of_time_ends() -> None:
-    (outcome,) = outcomes(SHOP, at(0, 25), last=35 * SECOND)
+    (outcome,) = outcomes(SHOP, at(0, 25), last=35 * SECOND, objective=Objective())
     assert outcome.items.tolist() == [2]
     assert outcome.grades.tolist() == [1]
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reco_assets.candidates.sources import SOURCES, Candidates
+from reco_assets.candidates.sources import SOURCES
 from reco_assets.errors import BadRequest
 from reco_assets.events.contract import EventType
 from reco_assets.recommender.bundle import Bundle
@@ -149,16 +149,14 @@ def test_the_same_question_gets_the_same_answer_to_the_bit(case: Case, other: Ca
 
 @settings(max_examples=50, deadline=None)
 @given(case=cases(), data=st.data())
-def test_a_candidate_has_the_same_features_among_many_and_alone(case: Case, data: st.DataObject) -> None:
+def test_a_candidate_has_the_same_features_whichever_others_are_kept(case: Case, data: st.DataObject) -> None:
     """Training keeps some candidates of a decision; serving ranks them all."""
     past, candidates = propose(case.request, case.state, case.bundle, case.policy, NOW)
     whole = features_of(case.request, case.state, past, candidates, case.bundle, NOW)
     assert whole.shape[0] == len(candidates.items)
     keep = np.array(data.draw(st.lists(st.sampled_from(range(len(whole))))) if len(whole) else [], np.int64)
-    some = Candidates(candidates.items[keep], candidates.scores[keep])
-    np.testing.assert_array_equal(
-        features_of(case.request, case.state, past, some, case.bundle, NOW), whole[keep]
-    )
+    kept = features_of(case.request, case.state, past, candidates, case.bundle, NOW, keep)
+    np.testing.assert_array_equal(kept, whole[keep])
 
 
 SHOP = Shape(products=30, categories=6, events=300, sold_out=0.0, with_ranker=True, seed=1)
