@@ -108,7 +108,10 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("sequences", parents=[common], help="last item of a sequence")
     one.add_argument("--data", type=Path, required=True, help="columns user, items")
     one.add_argument(
-        "--learn-validation", action="store_true", help="sources learn from the validation items too"
+        "--learn-validation",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="whether the sources that answer the test have learned from the validation items too",
     )
     one.add_argument("--recent", type=_positive, default=RECENT, help="events that a source alone is given")
 

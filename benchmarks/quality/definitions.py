@@ -26,7 +26,7 @@ SESSION_DAYS: Final = 30
 TRAIN_FROM: Final = 0.85
 VALIDATE_FROM: Final = 0.97
 #: Share of the training pairs that is hidden to train the ranker, and to validate it without a file for that.
-HIDDEN: Final = 0.2
+HIDDEN: Final = 0.1
 #: More events than anybody has.
 WHOLE: Final = 2**31
 _SEED: Final = 7
@@ -77,12 +77,13 @@ def sessions(train: Path, test: Path, k: int = 20, recent: int = RECENT) -> Task
     )
 
 
-def sequences(data: Path, learn_validation: bool = False, recent: int = RECENT) -> Task:
+def sequences(data: Path, learn_validation: bool = True, recent: int = RECENT) -> Task:
     """Next item of a person's sequence, leave-one-out: ``data`` has user, items.
 
     The last item is the test, the one before it the validation. The item ``n`` places from the end
     is ``n - 1`` days before the question. The validation item is part of the person's past at the
-    test, as in the papers; ``learn_validation`` lets the sources learn from those items too.
+    test, as in the papers. With ``learn_validation`` the sources that answer the test have also learned
+    from those items, as a shop learns every night from all that it knows; the ranker never has.
     """
     frame = read(data, {"user": "key", "items": "ids"})
     if frame["items"].list.len().lt(3).any():
@@ -122,9 +123,9 @@ def sequences(data: Path, learn_validation: bool = False, recent: int = RECENT) 
 def interactions(train: Path, test: Path, valid: Path | None = None, recent: int = WHOLE) -> Task:
     """The rest of a person's set: each file has user, items; the order of items means nothing.
 
-    A random fifth of the training pairs stands two days before the question, to train the ranker
+    A random tenth of the training pairs stands two days before the question, to train the ranker
     on, the others three days before it. The validation is a day before it: ``valid``, which the
-    sources never learn from, or without it a further fifth of the training pairs.
+    sources never learn from, or without it a further tenth of the training pairs.
     """
     learned, asked = _pairs(train), _pairs(test)
     drawn = np.random.default_rng(_SEED).random(len(learned))

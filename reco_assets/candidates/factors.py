@@ -27,6 +27,8 @@ ITERATIONS: Final = 8
 REGULARISATION: Final = 0.05
 #: Confidence of an event of weight 1 is 1 + ALPHA.
 ALPHA: Final = 4.0
+#: What a bought product counts at the least, however long ago it was.
+BOUGHT_WEIGHT: Final = 0.5
 #: Only the most popular items are searched on a request; any item can be scored.
 HEAD: Final = 20_000
 
@@ -114,12 +116,18 @@ class Factors(Stored):
         return cls(factors, _gram(factors), head, np.ascontiguousarray(factors[head].T))
 
     def query(self, history: History, scratch: Scratch) -> FactorQuery:
-        """Solve for the person's vector: one least-squares step on the history."""
-        if len(history.items) == 0:
+        """Solve for the person's vector: one least-squares step on all that the person knows."""
+        known = history.known
+        if len(known) == 0:
             vector = np.zeros(self.factors.shape[1], np.float32)
         else:
-            rows = self.factors[history.items]
-            confidence = np.float32(ALPHA) * history.weights
+            # the last events fade by rank; what was bought before them still says something
+            places = np.searchsorted(known, history.items)
+            weights = np.bincount(places, history.weights, len(known)).astype(np.float32)
+            owned = np.searchsorted(known, history.bought)
+            weights[owned] = np.maximum(weights[owned], np.float32(BOUGHT_WEIGHT))
+            rows = self.factors[known]
+            confidence = np.float32(ALPHA) * weights
             left = self.gram + (rows * confidence[:, None]).T @ rows
             vector = np.linalg.solve(left, rows.T @ (np.float32(1.0) + confidence)).astype(np.float32)
         return FactorQuery(vector, self.factors, self.head, self.head_factors)
