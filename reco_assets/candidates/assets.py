@@ -8,6 +8,7 @@ from reco_assets.candidates.covisitation import AlsoViewed, BoughtTogether, Next
 from reco_assets.candidates.factors import Factors
 from reco_assets.candidates.item_item import ItemItem
 from reco_assets.candidates.popular import BrandPopular, CategoryPopular, Popular, Trending
+from reco_assets.candidates.repeat import Repeat
 from reco_assets.candidates.retriever import Retriever
 from reco_assets.candidates.session_neighbours import SessionNeighbours
 from reco_assets.interactions.assets import load_learning_log
@@ -58,6 +59,7 @@ session_neighbours = _source(SessionNeighbours, "Visits remembered: what others 
 item_item = _source(ItemItem, "Which products speak for which, from all sets at once (EASE).", "scipy")
 factors = _source(Factors, "Implicit ALS item factors; a person is folded in on request.", "numpy")
 content = _source(ContentNeighbours, "Products alike in title words, category and brand.", "numba")
+repeat = _source(Repeat, "When people buy each product again.", "numba")
 category_popular = _source(CategoryPopular, "The most popular products of each category.")
 brand_popular = _source(BrandPopular, "The most popular products of each brand.")
 trending = _source(Trending, "Products above their own past.")

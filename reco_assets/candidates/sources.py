@@ -41,9 +41,6 @@ SOURCES: Final[Mapping[str, type[Retriever]]] = {
     )
 }
 
-#: Sources that learn nothing and so have no asset.
-UNLEARNED: Final = frozenset({Repeat.name})
-
 #: How much each source's word counts where no ranker has learned it: the personal ones most.
 BLEND: Final = tuple(source.blend for source in SOURCES.values())
 

@@ -125,7 +125,7 @@ SOURCE_SCORES: Final[tuple[Feature, ...]] = tuple(
         ("item_item", "What all the person's items together speak for, whatever their order."),
         ("factors", "Dot product of the item's factors and the person's folded-in ones."),
         ("content", "Neighbours of the recent items by title, category and brand."),
-        ("repeat", "Own events on the item, weighted by type and age."),
+        ("repeat", "Purchases of it to be expected in a week, of what the person saw or bought."),
         ("category_popular", "Place among the popular items of the recent categories."),
         ("brand_popular", "Place among the popular items of the recent brands."),
         ("trending", "Root of the deviance above the item's own past."),

@@ -1,4 +1,4 @@
-"""Popular fades with age, trending sees the burst, a category has a list of its own, people come back."""
+"""Popular fades with age, trending sees the burst, a category has a list of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from math import exp, log1p
 import pytest
 
 from reco_assets.candidates.popular import CategoryPopular, Popular, Trending
-from reco_assets.candidates.repeat import Repeat
 from tests.candidates.shops import NOW, Product, buy, cart, click, log, past, shop, top
 
 ABC = shop("a", "b", "c")
@@ -105,17 +104,3 @@ def test_a_category_lists_a_hundred_at_the_most() -> None:
     items = shop(*(Product(f"p{n:03d}", category="all") for n in range(150)))
     source = CategoryPopular.fit(log(items), items, NOW)
     assert len(source.of_category(0)) == 100
-
-
-def test_people_come_back_to_what_they_did_lately_and_meant() -> None:
-    seen = past(ABC, buy("me", "a", ago=60), click("me", "b", ago=30), click("me", "c", ago=0))
-    assert top(Repeat(), ABC, seen) == {
-        "c": pytest.approx(1.0),
-        "a": pytest.approx(3.0 / 4),
-        "b": pytest.approx(1.0 / 2),
-    }
-
-
-def test_coming_back_again_and_again_adds_up() -> None:
-    seen = past(ABC, "a", "b", "a")
-    assert top(Repeat(), ABC, seen) == {"a": pytest.approx(2.0), "b": pytest.approx(1.0)}
