@@ -9,6 +9,7 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from reco_assets.candidates.complements import Complements
 from reco_assets.candidates.content import ContentNeighbours
 from reco_assets.candidates.covisitation import AlsoViewed, BoughtTogether, NextViewed, ViewedThenBought
 from reco_assets.candidates.factors import Factors
@@ -34,6 +35,7 @@ SOURCES: Final[Mapping[str, type[Retriever]]] = {
         Factors,
         ContentNeighbours,
         Repeat,
+        Complements,
         CategoryPopular,
         BrandPopular,
         Trending,

@@ -55,6 +55,12 @@ COLUMNS: Mapping[str, Mapping[str, pl.DataType]] = {
         "score": pl.Float32(),
     },
     "repeat": {"product_id": pl.String(), "days": pl.Int32(), "rate": pl.Float32()},
+    "complements": {
+        "category": pl.String(),
+        "product_id": pl.String(),
+        "rank": pl.Int32(),
+        "score": pl.Float32(),
+    },
     "category_popular": {
         "category": pl.String(),
         "product_id": pl.String(),
