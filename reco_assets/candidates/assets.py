@@ -8,10 +8,11 @@ from reco_assets.candidates.content import ContentNeighbours
 from reco_assets.candidates.covisitation import AlsoViewed, BoughtTogether, NextViewed, ViewedThenBought
 from reco_assets.candidates.factors import Factors
 from reco_assets.candidates.item_item import ItemItem
-from reco_assets.candidates.popular import BrandPopular, CategoryPopular, Popular, Trending
+from reco_assets.candidates.popular import BrandPopular, CategoryPopular, Popular
 from reco_assets.candidates.repeat import Repeat
 from reco_assets.candidates.retriever import Retriever
 from reco_assets.candidates.session_neighbours import SessionNeighbours
+from reco_assets.candidates.trending import Trending
 from reco_assets.interactions.assets import load_learning_log
 from reco_assets.monitoring.checks import results, specs
 from reco_assets.monitoring.findings import Finding

@@ -15,10 +15,11 @@ from reco_assets.candidates.covisitation import AlsoViewed, BoughtTogether, Next
 from reco_assets.candidates.factors import Factors
 from reco_assets.candidates.item_item import ItemItem
 from reco_assets.candidates.kernels import union
-from reco_assets.candidates.popular import BrandPopular, CategoryPopular, Popular, Trending
+from reco_assets.candidates.popular import BrandPopular, CategoryPopular, Popular
 from reco_assets.candidates.repeat import Repeat
 from reco_assets.candidates.retriever import Arrays, Floats, History, Int32s, Retriever, Scratch
 from reco_assets.candidates.session_neighbours import SessionNeighbours
+from reco_assets.candidates.trending import Trending
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.interactions.log import InteractionLog
 
