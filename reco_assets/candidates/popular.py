@@ -74,7 +74,11 @@ class RankedList(Stored):
 
 
 class Popular(RankedList):
-    """Weighted events, halved every week."""
+    """Weighted events, halved every week.
+
+    Cost: a sum over the log and a sort of the products to learn, none to answer. Memory: 8 bytes a
+    product.
+    """
 
     name: ClassVar[str] = "popular"
     similar: ClassVar[float] = 0.00001
@@ -149,7 +153,11 @@ class GroupPopular(Stored):
 
 
 class CategoryPopular(GroupPopular):
-    """The most popular products of the categories in a person's history."""
+    """The most popular products of the categories in a person's history.
+
+    Cost: a sum over the log and a sort of the products to learn; ``IN_GROUP`` additions for each category of
+    the history to answer. Memory: 808 bytes a category and 4 a product.
+    """
 
     name: ClassVar[str] = "category_popular"
     reason: ClassVar[str] = "popular in {category}"
@@ -169,7 +177,11 @@ class CategoryPopular(GroupPopular):
 
 
 class BrandPopular(GroupPopular):
-    """The most popular products of the brands in a person's history."""
+    """The most popular products of the brands in a person's history.
+
+    Cost: a sum over the log and a sort of the products to learn; ``IN_GROUP`` additions for each brand of
+    the history to answer. Memory: 808 bytes a brand and 4 a product.
+    """
 
     name: ClassVar[str] = "brand_popular"
     reason: ClassVar[str] = "popular of a brand looked at before"

@@ -136,6 +136,11 @@ def test_the_ranker_has_one_score_a_source_in_their_order() -> None:
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 class TestEverySource:
+    def test_says_what_it_costs(self, source: type[Retriever]) -> None:
+        assert source.__doc__
+        assert "Cost: " in source.__doc__
+        assert "Memory: " in source.__doc__
+
     @settings(max_examples=60, deadline=None)
     @given(events=Histories, n=st.integers(0, 100))
     def test_proposes_distinct_products_best_first(
