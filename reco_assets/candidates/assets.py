@@ -3,13 +3,16 @@
 import dagster as dg
 import numpy as np
 
+from reco_assets.candidates.complements import Complements
 from reco_assets.candidates.content import ContentNeighbours
 from reco_assets.candidates.covisitation import AlsoViewed, BoughtTogether, NextViewed, ViewedThenBought
 from reco_assets.candidates.factors import Factors
 from reco_assets.candidates.item_item import ItemItem
-from reco_assets.candidates.popular import BrandPopular, CategoryPopular, Popular, Trending
+from reco_assets.candidates.popular import BrandPopular, CategoryPopular, Popular
+from reco_assets.candidates.repeat import Repeat
 from reco_assets.candidates.retriever import Retriever
 from reco_assets.candidates.session_neighbours import SessionNeighbours
+from reco_assets.candidates.trending import Trending
 from reco_assets.interactions.assets import load_learning_log
 from reco_assets.monitoring.checks import results, specs
 from reco_assets.monitoring.findings import Finding
@@ -58,6 +61,8 @@ session_neighbours = _source(SessionNeighbours, "Visits remembered: what others 
 item_item = _source(ItemItem, "Which products speak for which, from all sets at once (EASE).", "scipy")
 factors = _source(Factors, "Implicit ALS item factors; a person is folded in on request.", "numpy")
 content = _source(ContentNeighbours, "Products alike in title words, category and brand.", "numba")
+repeat = _source(Repeat, "When people buy each product again.", "numba")
+complements = _source(Complements, "Popular products of the categories that people turn to next.", "numba")
 category_popular = _source(CategoryPopular, "The most popular products of each category.")
 brand_popular = _source(BrandPopular, "The most popular products of each brand.")
 trending = _source(Trending, "Products above their own past.")

@@ -19,7 +19,11 @@ MOST_PRODUCTS: Final = 2000
 
 
 class ContentNeighbours(Neighbours):
-    """Products alike in words; finds new products that nobody has touched yet."""
+    """Products alike in words; finds new products that nobody has touched yet.
+
+    Cost: products x tokens x at most ``MOST_PRODUCTS`` to learn, nothing an event; 30 additions for each
+    event of the history to answer. Memory: 248 bytes a product.
+    """
 
     name: ClassVar[str] = "content"
     blend: ClassVar[float] = 2.0
@@ -28,10 +32,7 @@ class ContentNeighbours(Neighbours):
 
     @classmethod
     def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
-        """Cosine of TF-IDF over title words, category path and brand.
-
-        Cost: products x tokens x at most ``MOST_PRODUCTS``.
-        """
+        """Cosine of TF-IDF over title words, category path and brand."""
         n = len(items)
         # a product that is not in the shop yet must not be found
         pairs = _tokens(items).filter(pl.lit(pl.Series(items.first_seen)).gather(pl.col("item")) < now)

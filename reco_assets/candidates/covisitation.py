@@ -143,6 +143,9 @@ class AlsoViewed(Neighbours):
     """People who opened this went on to open that; what followed counts more than what came before.
 
     Counts fade by half in 60 days; the popularity of both items is divided out to the power 0.4.
+
+    Cost: 16 steps an event to learn, of the newest 5,000 of a product; 60 additions for each event of the
+    history to answer. Memory: 488 bytes a product.
     """
 
     name: ClassVar[str] = "also_viewed"
@@ -159,7 +162,11 @@ class AlsoViewed(Neighbours):
 
 
 class NextViewed(Neighbours):
-    """How often that is the next thing after this: one step of a Markov chain from the last items."""
+    """How often that is the next thing after this: one step of a Markov chain from the last items.
+
+    Cost: 4 steps an event to learn, of the newest 5,000 of a product; 60 additions for each event of the
+    history to answer. Memory: 488 bytes a product.
+    """
 
     name: ClassVar[str] = "next_viewed"
     blend: ClassVar[float] = 1.0
@@ -182,7 +189,11 @@ class NextViewed(Neighbours):
 
 
 class ViewedThenBought(Neighbours):
-    """Who looked at this bought that in the end, within a day and 20 events."""
+    """Who looked at this bought that in the end, within a day and 20 events.
+
+    Cost: 40 steps an event to learn, of the newest 5,000 of a product; 30 additions for each event of the
+    history to answer. Memory: 248 bytes a product.
+    """
 
     name: ClassVar[str] = "viewed_then_bought"
     blend: ClassVar[float] = 1.0
@@ -201,7 +212,11 @@ class ViewedThenBought(Neighbours):
 
 
 class BoughtTogether(Neighbours):
-    """What the same person bought within a day of it; no direction."""
+    """What the same person bought within a day of it; no direction.
+
+    Cost: 60 steps a purchase to learn, of the newest 5,000 of a product; 30 additions for each event of
+    the history to answer. Memory: 248 bytes a product.
+    """
 
     name: ClassVar[str] = "bought_together"
     blend: ClassVar[float] = 2.0

@@ -66,6 +66,10 @@ class FactorQuery:
 class Factors(Stored):
     """Item factors and what is needed to fold a history in.
 
+    Cost: ``ITERATIONS`` passes over all pairs of a person and a product, each some ``FACTORS``
+    multiplications, to learn; a system of ``FACTORS`` equations and ``HEAD`` dot products to answer.
+    Memory: 4 ``FACTORS`` bytes a product, and as much again for the head.
+
     Attributes
     ----------
     factors

@@ -26,7 +26,11 @@ KEPT: Final = 500
 
 
 class ItemItem(Neighbours):
-    """Which products speak for which, learned from all sets at once; no order and no time."""
+    """Which products speak for which, learned from all sets at once; no order and no time.
+
+    Cost: HEAD^3 and the pairs of products in people's sets to learn; ``KEPT`` additions for each product
+    that the person knows to answer. Memory: 8 ``KEPT`` bytes for each of ``HEAD`` products, 8 for others.
+    """
 
     name: ClassVar[str] = "item_item"
     blend: ClassVar[float] = 2.0

@@ -9,15 +9,17 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from reco_assets.candidates.complements import Complements
 from reco_assets.candidates.content import ContentNeighbours
 from reco_assets.candidates.covisitation import AlsoViewed, BoughtTogether, NextViewed, ViewedThenBought
 from reco_assets.candidates.factors import Factors
 from reco_assets.candidates.item_item import ItemItem
 from reco_assets.candidates.kernels import union
-from reco_assets.candidates.popular import BrandPopular, CategoryPopular, Popular, Trending
+from reco_assets.candidates.popular import BrandPopular, CategoryPopular, Popular
 from reco_assets.candidates.repeat import Repeat
 from reco_assets.candidates.retriever import Arrays, Floats, History, Int32s, Retriever, Scratch
 from reco_assets.candidates.session_neighbours import SessionNeighbours
+from reco_assets.candidates.trending import Trending
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.interactions.log import InteractionLog
 
@@ -34,15 +36,13 @@ SOURCES: Final[Mapping[str, type[Retriever]]] = {
         Factors,
         ContentNeighbours,
         Repeat,
+        Complements,
         CategoryPopular,
         BrandPopular,
         Trending,
         Popular,
     )
 }
-
-#: Sources that learn nothing and so have no asset.
-UNLEARNED: Final = frozenset({Repeat.name})
 
 #: How much each source's word counts where no ranker has learned it: the personal ones most.
 BLEND: Final = tuple(source.blend for source in SOURCES.values())

@@ -41,7 +41,7 @@ def answers(bundle: Bundle, policy: Policy, moment: Moment) -> dict[str, Int32s]
     for name, recommender in named.items():
         shown[name] = recommended(request, moment.state, recommender, policy, moment.now)
     past = current_history(request, moment.state, moment.now)
-    blocked = blocked_items(request, moment.state, past, bundle, policy)
+    blocked = blocked_items(request, past, bundle, policy)
     with bundle.scratch() as scratch:
         for name, retriever in bundle.sources.retrievers.items():
             shown[name] = proposed(retriever, past, blocked, SHOWN, scratch)

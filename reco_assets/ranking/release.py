@@ -6,7 +6,7 @@ from math import isfinite
 
 import dagster as dg
 
-from reco_assets.candidates.sources import SOURCES, UNLEARNED, Sources
+from reco_assets.candidates.sources import SOURCES, Sources
 from reco_assets.features.catalogue import catalogue_hash
 from reco_assets.interactions.assets import load_learning_log
 from reco_assets.monitoring.checks import results, specs
@@ -40,7 +40,7 @@ _INPUTS = (
 @dg.asset(
     group_name="recommender",
     deps=[
-        *(f"candidates_{name}" for name in SOURCES if name not in UNLEARNED),
+        *(f"candidates_{name}" for name in SOURCES),
         "ranker",
         "evaluation",
         "product_features",
@@ -55,8 +55,7 @@ def recommender_bundle(context: dg.AssetExecutionContext, platform: Platform) ->
     artifacts, lake = platform.artifacts(), platform.lake()
     choice, means = load_choice(artifacts), load_means(artifacts)
     retrievers = {
-        name: source.of_arrays(artifacts.load(f"candidates_{name}") if name not in UNLEARNED else {})
-        for name, source in SOURCES.items()
+        name: source.of_arrays(artifacts.load(f"candidates_{name}")) for name, source in SOURCES.items()
     }
     with platform.engine() as engine:
         matrix = product_matrix(engine, history.items, as_of + WATERMARK_US + 300_000_000)

@@ -15,9 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import xgboost
 
-from reco_assets.candidates.popular import CategoryPopular, Popular, Trending
+from reco_assets.candidates.popular import CategoryPopular, Popular
+from reco_assets.candidates.repeat import Repeat
 from reco_assets.candidates.retriever import Scratch
 from reco_assets.candidates.sources import BLEND, Sources
+from reco_assets.candidates.trending import Trending
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.errors import IncompatibleBundle, MissingBundle
 from reco_assets.features.catalogue import PRODUCT_FEATURES, RANKING_FEATURES, catalogue_hash, names
@@ -139,6 +141,13 @@ class Bundle:
         """What is above its own past."""
         found = self.sources.retrievers["trending"]
         assert isinstance(found, Trending)
+        return found
+
+    @property
+    def repeat(self) -> Repeat:
+        """When people buy again."""
+        found = self.sources.retrievers["repeat"]
+        assert isinstance(found, Repeat)
         return found
 
     @property

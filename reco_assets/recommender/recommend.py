@@ -54,7 +54,7 @@ def propose(
 ) -> tuple[History, Candidates]:
     """The history and the candidates of a request; shared by serving and training."""
     past = current_history(request, state, now)
-    blocked = blocked_items(request, state, past, bundle, policy)
+    blocked = blocked_items(request, past, bundle, policy)
     only = bundle.category_popular.of_category(request.category) if request.category is not None else None
     with bundle.scratch() as scratch:
         candidates = bundle.sources.candidates(past, blocked, policy.candidates, scratch, only)
@@ -122,7 +122,7 @@ def recommend(request: Request, state: UserState, bundle: Bundle, policy: Policy
     chosen = within_cap(category[items], request.n, cap)
     if len(chosen) < request.n:
         # the candidates alone do not make a full and varied answer: popular products follow them
-        blocked = blocked_items(request, state, past, bundle, policy)
+        blocked = blocked_items(request, past, bundle, policy)
         more = _most_popular(request.category, np.concatenate([blocked, items]), bundle)
         items = np.concatenate([items, more])
         lowest = scores.min(initial=np.float32(0.0))
@@ -197,13 +197,12 @@ def _clock(context: Context, now: int) -> tuple[int, int]:
     return hour, moment.weekday() if context.weekday is None else context.weekday
 
 
-def blocked_items(
-    request: Request, state: UserState, past: History, bundle: Bundle, policy: Policy
-) -> Int32s:
-    """Item rows that must not be shown: excluded, bought before, sold out."""
+def blocked_items(request: Request, past: History, bundle: Bundle, policy: Policy) -> Int32s:
+    """Item rows that must not be shown: excluded, bought and not due again, sold out."""
     parts = [np.array([row for row in request.exclude if row >= 0], np.int32)]
     if policy.hide_bought:
-        parts += [state.bought, past.items[past.kinds == EventType.purchase]]
+        rows, again = bundle.repeat.again(past)
+        parts.append(rows[again <= policy.rebuy_above])
     if policy.in_stock_only:
         parts.append(bundle.sold_out)
     return np.concatenate(parts)

@@ -103,7 +103,11 @@ class Policy:
     max_per_category
         Largest share of the answer that one category may take before others are preferred.
     hide_bought
-        Leave out what the user has bought.
+        Leave out what the user has bought, but for what ``rebuy_above`` lets through.
+    rebuy_above
+        A bought product is shown where the probability that it is bought again in the coming week, as
+        the shop's log tells for its age (``candidates.repeat``), is above this. A product that nobody
+        buys twice is never shown, whatever the value; 1 hides everything bought.
     in_stock_only
         Leave out products whose inventory level is known to be 0.
     candidates
@@ -112,6 +116,7 @@ class Policy:
 
     max_per_category: float = 0.4
     hide_bought: bool = True
+    rebuy_above: float = 0.05
     in_stock_only: bool = True
     candidates: int = 400
 

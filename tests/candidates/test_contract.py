@@ -54,7 +54,13 @@ COLUMNS: Mapping[str, Mapping[str, pl.DataType]] = {
         "rank": pl.Int32(),
         "score": pl.Float32(),
     },
-    "repeat": {"product_id": pl.String(), "score": pl.Float32()},
+    "repeat": {"product_id": pl.String(), "days": pl.Int32(), "rate": pl.Float32()},
+    "complements": {
+        "category": pl.String(),
+        "product_id": pl.String(),
+        "rank": pl.Int32(),
+        "score": pl.Float32(),
+    },
     "category_popular": {
         "category": pl.String(),
         "product_id": pl.String(),
@@ -105,12 +111,12 @@ def fitted(source: type[Retriever]) -> Retriever:
 
 
 def as_history(events: list[tuple[int, EventType, int]]) -> History:
-    """A history of (item row, kind, microseconds ago)."""
+    """A history of (item row, kind, microseconds ago); every third item was bought some time, too."""
     return history(
         np.array([item for item, _, _ in events], np.int32),
         np.array([kind for _, kind, _ in events], np.int8),
         np.array(sorted(NOW - ago for _, _, ago in events), np.int64),
-        np.empty(0, np.int32),
+        np.array([item for item, _, _ in events[::3]], np.int32),
         NOW,
     )
 
@@ -130,6 +136,11 @@ def test_the_ranker_has_one_score_a_source_in_their_order() -> None:
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 class TestEverySource:
+    def test_says_what_it_costs(self, source: type[Retriever]) -> None:
+        assert source.__doc__
+        assert "Cost: " in source.__doc__
+        assert "Memory: " in source.__doc__
+
     @settings(max_examples=60, deadline=None)
     @given(events=Histories, n=st.integers(0, 100))
     def test_proposes_distinct_products_best_first(

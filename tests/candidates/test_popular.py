@@ -1,4 +1,4 @@
-"""Popular fades with age, trending sees the burst, a category has a list of its own, people come back."""
+"""Popular fades with age, a category has a list of its own."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from math import exp, log1p
 
 import pytest
 
-from reco_assets.candidates.popular import CategoryPopular, Popular, Trending
-from reco_assets.candidates.repeat import Repeat
+from reco_assets.candidates.popular import CategoryPopular, Popular
 from tests.candidates.shops import NOW, Product, buy, cart, click, log, past, shop, top
 
 ABC = shop("a", "b", "c")
@@ -34,29 +33,6 @@ def test_a_purchase_counts_as_three_clicks_and_a_cart_as_two() -> None:
 def test_the_popular_list_never_runs_dry() -> None:
     popular = Popular.fit(log(ABC, click("u", "b")), ABC, NOW)
     assert list(top(popular, ABC, past(ABC))) == ["b", "a", "c"]
-
-
-def test_a_burst_trends_and_the_always_popular_does_not() -> None:
-    items = shop("burst", "quiet", "steady")
-    steady = [click(f"s{n}", "steady", ago=day) for day in range(1, 31) for n in range(20)]
-    burst = [click(f"b{n}", "burst", ago=0.5) for n in range(30)]
-    events = log(items, *steady, *burst)
-
-    assert next(iter(top(Popular.fit(events, items, NOW), items, past(items)))) == "steady"
-    trend = top(Trending.fit(events, items, NOW), items, past(items))
-    assert next(iter(trend)) == "burst"
-    assert trend["burst"] > 3.0
-    assert trend["steady"] < 0.0  # its share of the shop fell
-
-
-def test_what_grows_as_the_whole_shop_does_is_no_trend() -> None:
-    items = shop("one", "other")
-    past_month = [
-        click(f"u{n}", item, ago=day) for day in range(3, 31) for n in range(10) for item in ("one", "other")
-    ]
-    busy_day = [click(f"v{n}", item, ago=1) for n in range(200) for item in ("one", "other")]
-    trend = top(Trending.fit(log(items, *past_month, *busy_day), items, NOW), items, past(items))
-    assert list(trend.values()) == pytest.approx([0.0, 0.0], abs=0.05)
 
 
 BOOTS = shop(
@@ -105,17 +81,3 @@ def test_a_category_lists_a_hundred_at_the_most() -> None:
     items = shop(*(Product(f"p{n:03d}", category="all") for n in range(150)))
     source = CategoryPopular.fit(log(items), items, NOW)
     assert len(source.of_category(0)) == 100
-
-
-def test_people_come_back_to_what_they_did_lately_and_meant() -> None:
-    seen = past(ABC, buy("me", "a", ago=60), click("me", "b", ago=30), click("me", "c", ago=0))
-    assert top(Repeat(), ABC, seen) == {
-        "c": pytest.approx(1.0),
-        "a": pytest.approx(3.0 / 4),
-        "b": pytest.approx(1.0 / 2),
-    }
-
-
-def test_coming_back_again_and_again_adds_up() -> None:
-    seen = past(ABC, "a", "b", "a")
-    assert top(Repeat(), ABC, seen) == {"a": pytest.approx(2.0), "b": pytest.approx(1.0)}

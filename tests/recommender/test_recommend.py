@@ -11,14 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reco_assets.candidates.sources import SOURCES
+from reco_assets.candidates.sources import SOURCES, Sources
 from reco_assets.errors import BadRequest
 from reco_assets.events.contract import EventType
-from reco_assets.recommender.bundle import Bundle
+from reco_assets.features.catalogue import PRODUCT_FEATURES, catalogue_hash
+from reco_assets.recommender.bundle import Bundle, Manifest
 from reco_assets.recommender.recommend import current_history, features_of, propose, recommend
 from reco_assets.recommender.state import empty_state
 from reco_assets.recommender.types import MOST, RECENT, Context, Decision, Policy, Request, UserState
-from tests.candidates.shops import NOW
+from tests.candidates.shops import DAY, NOW, buy, log, shop
 from tests.recommender.shops import Shape, bundle, state
 
 
@@ -50,8 +51,11 @@ class Case:
         found = set(range(len(items))) - set(self.request.exclude)
         if self.policy.hide_bought:
             newest = current_history(self.request, person, NOW)
-            found -= set(person.bought.tolist())
-            found -= set(newest.items[newest.kinds == EventType.purchase].tolist())
+            bought = set(person.bought.tolist())
+            bought |= set(newest.items[newest.kinds == EventType.purchase].tolist())
+            rows, again = self.bundle.repeat.again(newest)
+            assert set(rows.tolist()) == bought
+            found -= bought - set(rows[again > self.policy.rebuy_above].tolist())
         if self.policy.in_stock_only:
             found -= set(self.bundle.sold_out.tolist())
         if self.request.category is not None:
@@ -88,6 +92,7 @@ def cases(draw: st.DrawFn) -> Case:
         policy=Policy(
             max_per_category=draw(st.sampled_from([0.1, 0.4, 1.0])),
             hide_bought=draw(st.booleans()),
+            rebuy_above=draw(st.sampled_from([0.001, 0.05, 1.0])),
             in_stock_only=draw(st.booleans()),
             candidates=draw(st.sampled_from([1, 5, 10, 400])),
         ),
@@ -239,3 +244,37 @@ def test_the_seed_decides_among_equals() -> None:
 
     assert shown(1) == shown(1)
     assert len({tuple(shown(seed)) for seed in range(5)}) > 1
+
+
+def drugstore() -> Bundle:
+    """A shop that sells soap every 30 days and each of ten lamps once."""
+    items = shop("soap", *(f"lamp{n}" for n in range(10)))
+    soap = [buy(f"u{one}", "soap", ago=30.0 * order + one / 4) for one in range(40) for order in range(6)]
+    lamps = [buy(f"u{one}", f"lamp{one % 10}", ago=90) for one in range(40)]
+    matrix = np.full((len(items), len(PRODUCT_FEATURES)), np.nan, np.float32)
+    sources = Sources.fit(log(items, *soap, *lamps), items, NOW)
+    return Bundle(Manifest("drugstore", NOW, NOW, catalogue_hash()), items, sources, matrix, None)
+
+
+@pytest.mark.parametrize(
+    ("days", "policy", "shown"),
+    [
+        (2, Policy(), False),
+        (30, Policy(), True),
+        (30, Policy(rebuy_above=1.0), False),
+        (2, Policy(hide_bought=False), True),
+    ],
+)
+def test_what_was_bought_is_shown_again_when_it_is_due(days: int, policy: Policy, shown: bool) -> None:
+    store = drugstore()
+    soap, lamp = store.items.row("soap"), store.items.row("lamp3")
+    person = replace(
+        empty_state(),
+        items=np.array([lamp, soap], np.int32),
+        kinds=np.full(2, EventType.purchase, np.int8),
+        times=np.array([NOW - 90 * DAY, NOW - days * DAY], np.int64),
+        bought=np.array([lamp, soap], np.int32),
+    )
+    answer = {one.item for one in recommend(Request(n=11), person, store, policy, NOW).recommendations}
+    assert (soap in answer) == shown
+    assert (lamp in answer) == (not policy.hide_bought)
