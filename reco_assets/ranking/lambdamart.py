@@ -1,16 +1,18 @@
-"""The learned ranker: LambdaMART (Burges, 2010), as XGBoost implements it."""
+"""The learned ranker: LambdaMART (Burges, 2010), as XGBoost implements it, upon a blend of the sources."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import cast
 
+import numpy as np
 import xgboost
 
 from reco_assets.errors import BadInput
 from reco_assets.features.catalogue import RANKING_FEATURES, names
+from reco_assets.ranking.linear import fit_blend
 from reco_assets.ranking.replay import Examples
-from reco_assets.recommender.bundle import Ranker
+from reco_assets.recommender.bundle import Ranker, shares_of
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,8 @@ class RankerParameters:
         Trees at the most; early stopping on the validation decisions takes fewer.
     patience
         Trees without a better validation NDCG@10 before it stops.
-    pairs
-        Pairs drawn for each row of a decision; the gradient is their mean.
+    top
+        Pairs are made of the best so many of a decision with all others: the places that are seen.
     bins
         Histogram bins a feature.
     """
@@ -34,7 +36,7 @@ class RankerParameters:
     learning_rate: float = 0.1
     max_depth: int = 6
     min_child_weight: float = 10.0
-    pairs: int = 2
+    top: int = 20
     bins: int = 128
     subsample: float = 0.9
     colsample_bytree: float = 0.8
@@ -48,9 +50,10 @@ class RankerParameters:
 
 @dataclass(frozen=True)
 class Trained:
-    """A ranker and how its training went."""
+    """A ranker and how its training went; ``blend`` is what its trees were grown upon."""
 
     ranker: Ranker
+    blend: tuple[float, ...]
     trees: int
     validation_ndcg: float
     importance: dict[str, float]
@@ -72,10 +75,13 @@ def train_ranker(
             hint="the history is too short; the sources' blend will rank",
         )
     columns = list(names(RANKING_FEATURES))
+    blend = fit_blend(train)
+    weights = np.array(blend, np.float32)
     learned = xgboost.QuantileDMatrix(
         train.features,
         label=train.grade,
         qid=train.decision,
+        base_margin=shares_of(train.features) @ weights,
         feature_names=columns,
         max_bin=parameters.bins,
         nthread=threads,
@@ -84,6 +90,7 @@ def train_ranker(
         validation.features,
         label=validation.grade,
         qid=validation.decision,
+        base_margin=shares_of(validation.features) @ weights,
         feature_names=columns,
         nthread=threads,
     )
@@ -92,8 +99,8 @@ def train_ranker(
         {
             "objective": "rank:ndcg",
             "eval_metric": "ndcg@10",
-            "lambdarank_pair_method": "mean",
-            "lambdarank_num_pair_per_sample": parameters.pairs,
+            "lambdarank_pair_method": "topk",
+            "lambdarank_num_pair_per_sample": parameters.top,
             "tree_method": "hist",
             "max_bin": parameters.bins,
             "eta": parameters.learning_rate,
@@ -118,7 +125,8 @@ def train_ranker(
     gain = kept.get_score(importance_type="total_gain")
     total = sum(float(cast("float", value)) for value in gain.values()) or 1.0
     return Trained(
-        ranker=Ranker(kept),
+        ranker=Ranker.upon(kept, blend),
+        blend=blend,
         trees=best + 1,
         validation_ndcg=float(history["validation"]["ndcg@10"][best]),
         importance={name: float(value) / total for name, value in gain.items()},  # type: ignore[arg-type]

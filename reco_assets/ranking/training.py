@@ -140,7 +140,12 @@ def choose_ranking(trained: Trained | None, bundle: Bundle, walk: Iterator[Momen
     Small and young shops have too few decisions to learn from; what serves them is then never
     worse, on these decisions, than their best single source.
     """
-    ranked = replace(bundle, ranker=trained.ranker if trained else None)
+    blend = trained.blend if trained else BLEND
+    ranked = replace(
+        bundle,
+        ranker=trained.ranker if trained else None,
+        manifest=replace(bundle.manifest, blend=blend),
+    )
     board = evaluate(walk, ranked, policy)
     means = board.means()
     if not means:
@@ -149,7 +154,7 @@ def choose_ranking(trained: Trained | None, bundle: Bundle, walk: Iterator[Momen
     order = [FULL, "blend", *SOURCES]
     best = max(order, key=lambda name: (means[name][DECISIVE], -order.index(name)))
     if best == FULL and trained is not None:
-        return Choice("ranker", trained, BLEND, board)
+        return Choice("ranker", trained, blend, board)
     if best in (FULL, "blend"):
-        return Choice("blend", None, BLEND, board)
+        return Choice("blend", None, blend, board)
     return Choice(best, None, tuple(float(weight) for weight in one_source(best)), board)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -22,19 +22,32 @@ from reco_assets.candidates.sources import BLEND, Sources
 from reco_assets.candidates.trending import Trending
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.errors import IncompatibleBundle, MissingBundle
-from reco_assets.features.catalogue import PRODUCT_FEATURES, RANKING_FEATURES, catalogue_hash, names
+from reco_assets.features.catalogue import (
+    PRODUCT_FEATURES,
+    RANKING_FEATURES,
+    SOURCE_SHARES,
+    catalogue_hash,
+    names,
+)
 from reco_assets.recommender.trees import Trees
 from reco_assets.recommender.types import Floats, Int32s, Policy
 
 FORMAT: Final = 1
 _MANIFEST: Final = "manifest.json"
 _RANKER: Final = "ranker.ubj"
+_BLEND: Final = "blend"
+_FIRST_SHARE: Final = names(RANKING_FEATURES).index(names(SOURCE_SHARES)[0])
+_SHARES: Final = slice(_FIRST_SHARE, _FIRST_SHARE + len(SOURCE_SHARES))
 _INVENTORY: Final = names(PRODUCT_FEATURES).index("inventory_level")
 
 
 @dataclass(frozen=True)
 class Ranker:
-    """The learned ranker: a matrix of ranking features in, a score a row out."""
+    """The learned ranker: a matrix of ranking features in, a score a row out.
+
+    The score is what the trees say on top of a blend of the sources, whose weights the booster carries
+    as its attribute ``blend``; without one the trees stand alone.
+    """
 
     booster: xgboost.Booster
 
@@ -43,12 +56,32 @@ class Ranker:
         """The booster's trees laid out for speed; None where only XGBoost itself can walk them."""
         return Trees.of_booster(self.booster)
 
+    @cached_property
+    def blend(self) -> Floats | None:
+        """Weights of the sources' shares that the trees were grown upon, ``float32[sources]``."""
+        weights = self.booster.attr(_BLEND)
+        return None if weights is None else np.array(json.loads(weights), np.float32)
+
+    @classmethod
+    def upon(cls, booster: xgboost.Booster, blend: Sequence[float]) -> Self:
+        """A ranker whose ``booster`` was grown upon a ``blend`` of the sources."""
+        booster.set_attr(**{_BLEND: json.dumps(list(blend))})
+        return cls(booster)
+
     def score(self, matrix: Floats) -> Floats:
         """Scores ``float32[n]`` of ``matrix`` ``float32[n, len(RANKING_FEATURES)]``."""
-        if self.trees is not None:
-            return self.trees.score(matrix)
-        scores: Floats = self.booster.inplace_predict(matrix, validate_features=False)
-        return scores
+        scores: Floats = (
+            self.trees.score(matrix)
+            if self.trees is not None
+            else self.booster.inplace_predict(matrix, validate_features=False)
+        )
+        return scores if self.blend is None else scores + shares_of(matrix) @ self.blend
+
+
+def shares_of(matrix: Floats) -> Floats:
+    """The columns of a ranking matrix that say how each source's word stands, ``float32[n, sources]``."""
+    shares: Floats = np.maximum(matrix[:, _SHARES], np.float32(0.0))
+    return shares
 
 
 @dataclass(frozen=True)
