@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from benchmarks.quality.ablation_command import ablation_job, add_ablation
 from benchmarks.quality.definitions import WHOLE, interactions, sequences, sessions
 from benchmarks.quality.judging import Row, judge
 from benchmarks.quality.learning import learn
@@ -138,6 +139,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--valid", type=Path, help="columns user, items; only to validate the ranker")
     one.add_argument("--recent", type=_positive, default=WHOLE, help="events that a source alone is given")
     add_shop(commands, common)
+    add_ablation(commands, common)
 
     one = commands.add_parser("all", parents=[common], help="all of them, on the public files")
     one.add_argument("--data", type=Path, default=DATA, help="folder of the files")
@@ -162,6 +164,8 @@ def jobs(given: argparse.Namespace) -> dict[str, Callable[[], Measured]]:
         }
     if given.command == "shop":
         return {"shop": shop_job(given)}
+    if given.command == "ablation":
+        return {"ablation": ablation_job(given)}
     return _public(given.data, given.only or NAMES, cases)
 
 
