@@ -9,8 +9,9 @@ from math import isnan
 from pathlib import Path
 from typing import Final
 
-from benchmarks.quality.ablation import ALL, Ablated, ablate, groups
+from benchmarks.quality.ablation import ALL, Ablated, ablate
 from benchmarks.quality.definitions import sessions
+from benchmarks.quality.leaving_out import groups
 from benchmarks.quality.lessons import Exam, session_exam, shop_exam
 from benchmarks.quality.shop_command import add_log_arguments, options_of, positive
 from benchmarks.quality.shop_files import open_files

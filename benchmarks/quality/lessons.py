@@ -17,9 +17,9 @@ from benchmarks.quality.learning import _stage
 from benchmarks.quality.live_shop import LiveShop
 from benchmarks.quality.periods import KNOWN, asked_period
 from benchmarks.quality.questions import DISCOVERY, PURCHASES, Asked, Question, people_of, policy_of
-from benchmarks.quality.shop import Options, drawn, home_of
 from benchmarks.quality.shop_files import ShopFiles, read_log
 from benchmarks.quality.shop_judging import METRICS, scored
+from benchmarks.quality.shop_options import Options, drawn, home_of
 from benchmarks.quality.tasks import ASKED, Task
 from reco_assets.errors import BadInput
 from reco_assets.interactions.history import load_history

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Final
 
 import numpy as np
 import polars as pl
@@ -39,6 +34,7 @@ from benchmarks.quality.questions import (
 from benchmarks.quality.rivals import rivals
 from benchmarks.quality.shop_files import ShopFiles, read_log
 from benchmarks.quality.shop_judging import Board
+from benchmarks.quality.shop_options import STEPS, Options, drawn, home_of
 from benchmarks.quality.shop_report import ShopOutcome
 from benchmarks.report import MemorySampler, Stopwatch
 from reco_assets.candidates.sources import BLEND as EVEN
@@ -47,43 +43,7 @@ from reco_assets.errors import BadInput
 from reco_assets.ranking.evaluation import BLEND, FULL
 from reco_assets.recommender.bundle import Bundle
 
-#: Steps of sessions asked about, drawn at random, where nothing else is said.
-STEPS: Final = 4_000
-_SEED: Final = 7
-
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a shop is judged.
-
-    Attributes
-    ----------
-    split
-        UTC microseconds; None for the last fifth of the span.
-    days
-        Length of the test period; None for all that is there.
-    rolling
-        Take each finished day in and ask about the next one.
-    retrain
-        With ``rolling``: train anew every so many days; 0 never does.
-    cases
-        At most so many questions of each kind and period, drawn at random; None asks all, but of the
-        steps of sessions only ``STEPS``.
-    curve
-        Ask again with every value of the policy's knobs.
-    home
-        Folder to work in, kept; None for a temporary one.
-    """
-
-    split: int | None = None
-    days: int | None = None
-    rolling: bool = False
-    retrain: int = 0
-    cases: int | None = None
-    curve: bool = False
-    home: Path | None = None
 
 
 def judge_shop(name: str, files: ShopFiles, options: Options, progress: Progress) -> ShopOutcome:
@@ -190,14 +150,6 @@ def _ask(
     return found
 
 
-def drawn(table: pl.DataFrame, most: int | None) -> pl.DataFrame:
-    """At most so many rows, drawn at random, in their order."""
-    if most is None or len(table) <= most:
-        return table
-    rows = np.sort(np.random.default_rng(_SEED).choice(len(table), most, replace=False))
-    return table.select(pl.all().gather(rows.tolist()))
-
-
 def _silent(log: pl.DataFrame, period: Period) -> dict[str, str]:
     """The questions that nobody can be asked, and why."""
     said: dict[str, str] = {}
@@ -216,16 +168,3 @@ def ranked_by(bundle: Bundle) -> str:
         return "ranker"
     weights = bundle.manifest.blend
     return "blend" if weights == EVEN else list(SOURCES)[int(np.argmax(weights))]
-
-
-@contextmanager
-def home_of(given: Path | None) -> Iterator[Path]:
-    """The folder to work in; one that is named must be empty and is kept."""
-    if given is None:
-        with tempfile.TemporaryDirectory(prefix="reco-quality-") as folder:
-            yield Path(folder)
-        return
-    if given.exists() and any(given.iterdir()):
-        raise BadInput(f"working in {given}: it is not empty", hint="name a new folder by --home")
-    given.mkdir(parents=True, exist_ok=True)
-    yield given

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.quality.periods import micros
-from benchmarks.quality.shop import Options, judge_shop
+from benchmarks.quality.shop import judge_shop
 from benchmarks.quality.shop_files import NAMED, ShopFiles, open_files
+from benchmarks.quality.shop_options import Options
 from benchmarks.quality.shop_report import ShopOutcome
 from benchmarks.report import log
 from reco_assets.simulator.parameters import Parameters

@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks.quality.ablation import groups, masked, quiet
 from benchmarks.quality.command import main
 from benchmarks.quality.definitions import sessions
+from benchmarks.quality.leaving_out import groups, masked, quiet
 from benchmarks.quality.lessons import Exam, session_exam
 from reco_assets.candidates.sources import SOURCES
 from reco_assets.features.catalogue import RANKING_FEATURES
