@@ -1,1 +1,1 @@
-"""How good the recommendations are, on public data and by the definitions of the papers."""
+"""How good the recommendations are, on public data, and on a shop's own log."""

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.quality sessions|sequences|interactions|all``; see docs/quality.md."""
+"""``python -m benchmarks.quality sessions|sequences|interactions|shop|ablation|all``; see docs/quality.md."""
 
 from __future__ import annotations
 

@@ -3,91 +3,44 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
+from benchmarks.quality.ablation_command import ablation_job, add_ablation
 from benchmarks.quality.definitions import WHOLE, interactions, sequences, sessions
-from benchmarks.quality.judging import Row, judge
-from benchmarks.quality.learning import learn
-from benchmarks.quality.tasks import Task
-from benchmarks.report import MemorySampler, Stopwatch, Value, log, report
+from benchmarks.quality.public_splits import measure
+from benchmarks.quality.shop_command import PUBLIC, SIMULATED, add_shop, public_files, public_jobs, shop_job
+from benchmarks.quality.shop_report import ShopOutcome
+from benchmarks.report import Stopwatch, Value, log, report
 from reco_assets.errors import BadInput, RecoError
-from reco_assets.monitoring.plots import metric_bars
 from reco_assets.recommender.types import MOST, RECENT
 
 #: Where the public files lie, beside a checkout.
 DATA: Final = Path("../shared/data")
+#: What ``all`` goes through.
+NAMES: Final = ("diginetica", "amazon_beauty", "ml_1m", *PUBLIC, SIMULATED)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What one task found."""
+class Measured(Protocol):
+    """What any sub-command finds."""
 
-    task: Task
-    rows: Mapping[str, Row]
-    ranks_by: str
-    questions: int
-    costs: Mapping[str, float]
+    @property
+    def costs(self) -> Mapping[str, float]:
+        """Seconds and megabytes."""
+        ...
 
     def as_json(self) -> dict[str, Value]:
-        """Each recommender's metrics, with the ends of their intervals, then what it cost."""
-        found: dict[str, Value] = {}
-        for name, row in self.rows.items():
-            metrics: dict[str, Value] = {}
-            for metric, score in row.scores.items():
-                metrics[metric] = round(score.mean, 5)
-                metrics[f"{metric}_low"] = round(score.low, 5)
-                metrics[f"{metric}_high"] = round(score.high, 5)
-            metrics["fit_seconds"] = round(row.fit_seconds, 2)
-            metrics["answer_ms"] = round(row.answer_ms, 3)
-            metrics["answer_p99_ms"] = round(row.answer_p99_ms, 3)
-            found[name] = metrics
-        return {**found, "ranks_by": self.ranks_by, "questions": self.questions, **self.costs}
+        """Everything, by recommender."""
+        ...
 
     def table(self) -> str:
-        """Aligned lines: a recommender a line, a metric a column, each with its interval."""
-        head = ["", *self.task.metrics, "fit s", "answer ms", "p99 ms"]
-        lines = [head]
-        for name, row in self.rows.items():
-            scores = [f"{one.mean:.4f} ({one.low:.4f} to {one.high:.4f})" for one in row.scores.values()]
-            costs = [f"{row.fit_seconds:.1f}", f"{row.answer_ms:.2f}", f"{row.answer_p99_ms:.2f}"]
-            lines.append([name, *scores, *costs])
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        shown = [
-            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-            for line in lines
-        ]
-        title = f"{self.task.name}: {self.questions:,} questions, full ranks by {self.ranks_by}"
-        return "\n".join([title, *shown])
+        """What a person reads."""
+        ...
 
     def plot(self) -> bytes:
-        """PNG of the metrics, one bar a recommender."""
-        metrics = list(self.task.metrics)[:2]
-        bars = {one: {name: row.scores[one].mean for name, row in self.rows.items()} for one in metrics}
-        return metric_bars(self.task.name, bars)
-
-
-def measure(task: Task, most: int | None) -> Outcome:
-    """Learn and judge one task, with time and memory of each."""
-
-    def progress(told: str) -> None:
-        log(f"{task.name}: {told}")
-
-    with MemorySampler(0.25) as fitting, Stopwatch() as fit:
-        learned = learn(task, progress)
-    with MemorySampler(0.25) as answering, Stopwatch() as answer:
-        rows, questions = judge(task, learned, most, progress)
-    costs = {
-        "fit_seconds": round(fit.seconds, 1),
-        "answer_seconds": round(answer.seconds, 1),
-        "answer_ms": round(rows["full"].answer_ms, 3),
-        "fit_peak_rss_mb": round(fitting.peak_mb),
-        "answer_peak_rss_mb": round(answering.peak_mb),
-        "peak_rss_mb": round(max(fitting.peak_mb, answering.peak_mb)),
-    }
-    return Outcome(task, rows, learned.ranks_by, questions, costs)
+        """PNG of the metrics."""
+        ...
 
 
 def parser() -> argparse.ArgumentParser:
@@ -120,54 +73,78 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--test", type=Path, required=True, help="columns user, items")
     one.add_argument("--valid", type=Path, help="columns user, items; only to validate the ranker")
     one.add_argument("--recent", type=_positive, default=WHOLE, help="events that a source alone is given")
+    add_shop(commands, common)
+    add_ablation(commands, common)
 
-    one = commands.add_parser("all", parents=[common], help="the three, on the public files")
+    one = commands.add_parser("all", parents=[common], help="all of them, on the public files")
     one.add_argument("--data", type=Path, default=DATA, help="folder of the files")
+    one.add_argument("--only", type=_names, help=f"of {', '.join(NAMES)}: those with commas between")
     return made
 
 
-def tasks(given: argparse.Namespace) -> dict[str, Callable[[], Task]]:
-    """The tasks that the arguments mean, by name; each reads its files when it is called."""
+def jobs(given: argparse.Namespace) -> dict[str, Callable[[], Measured]]:
+    """What the arguments mean, by name; each reads its files when it is called."""
+    cases: int | None = given.cases
     if given.command == "sessions":
-        return {"sessions": lambda: sessions(given.train, given.test, given.k, given.recent)}
+        return {"sessions": lambda: measure(sessions(given.train, given.test, given.k, given.recent), cases)}
     if given.command == "sequences":
-        return {"sequences": lambda: sequences(given.data, given.learn_validation, given.recent)}
+        return {
+            "sequences": lambda: measure(sequences(given.data, given.learn_validation, given.recent), cases)
+        }
     if given.command == "interactions":
-        return {"interactions": lambda: interactions(given.train, given.test, given.valid, given.recent)}
-    digi = [given.data / "diginetica" / name for name in ("train_sessions.parquet", "test_cases.parquet")]
-    beauty = given.data / "amazon_beauty" / "sequences.parquet"
-    movies = [given.data / "ml_1m" / f"{part}.parquet" for part in ("train", "test", "valid")]
-    missing = [str(path) for path in (*digi, beauty, *movies) if not path.is_file()]
+        return {
+            "interactions": lambda: measure(
+                interactions(given.train, given.test, given.valid, given.recent), cases
+            )
+        }
+    if given.command == "shop":
+        return {"shop": shop_job(given)}
+    if given.command == "ablation":
+        return {"ablation": ablation_job(given)}
+    return _public(given.data, given.only or NAMES, cases)
+
+
+def _public(folder: Path, names: Sequence[str], cases: int | None) -> dict[str, Callable[[], Measured]]:
+    """The jobs of ``names`` on the public files; BadInput names those that are missing."""
+    clicks, asked = (folder / "diginetica" / f"{name}.parquet" for name in ("train_sessions", "test_cases"))
+    beauty = folder / "amazon_beauty" / "sequences.parquet"
+    train, test, valid = (folder / "ml_1m" / f"{part}.parquet" for part in ("train", "test", "valid"))
+    needed = {"diginetica": [clicks, asked], "amazon_beauty": [beauty], "ml_1m": [train, test, valid]}
+    wanted = [path for name in names for path in needed.get(name, [])] + public_files(folder, names)
+    missing = [str(path) for path in wanted if not path.is_file()]
     if missing:
         raise BadInput(
             f"the public files: {', '.join(missing)} not found", hint="name their folder by --data"
         )
-    return {
-        "diginetica": lambda: sessions(*digi),
-        "amazon_beauty": lambda: sequences(beauty),
-        "ml_1m": lambda: interactions(*movies),
+    found: dict[str, Callable[[], Measured]] = {
+        "diginetica": lambda: measure(sessions(clicks, asked), cases),
+        "amazon_beauty": lambda: measure(sequences(beauty), cases),
+        "ml_1m": lambda: measure(interactions(train, test, valid), cases),
+        **public_jobs(folder, cases),
     }
+    return {name: job for name, job in found.items() if name in names}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure what the arguments ask for; the exit code."""
     given = parser().parse_args(arguments)
+    found: dict[str, Measured] = {}
     try:
-        found = {name: measure(make(), given.cases) for name, make in tasks(given).items()}
-        for name, outcome in found.items():
-            if given.plot is not None:
-                path = given.plot if len(found) == 1 else given.plot.with_stem(f"{given.plot.stem}-{name}")
-                path.write_bytes(outcome.plot())
+        for name, job in jobs(given).items():
+            with Stopwatch() as watch:
+                found[name] = job()
+            log(f"{name}: {watch.seconds:,.0f} s in all")
+            _draw(found[name], name, given)
     except (RecoError, OSError) as error:
         log(f"benchmarks.quality: {error}")
         return 1
     parameters: dict[str, Value] = {
-        name: str(value) if isinstance(value, Path) else value
+        name: _shown(value)
         for name, value in vars(given).items()
-        if name not in ("json", "plot")
+        if name not in ("json", "plot", "curve", "home")
     }
     results: dict[str, Value] = {name: outcome.as_json() for name, outcome in found.items()}
-    if len(found) == 1:
+    if len(found) == 1 and given.command != "all":
         (results,) = (outcome.as_json() for outcome in found.values())
     for outcome in found.values():
         (log if given.json else print)(outcome.table())
@@ -179,6 +156,33 @@ def main(arguments: list[str] | None = None) -> int:
     }
     report("quality", parameters, costs, False)
     return 0
+
+
+def _draw(outcome: Measured, name: str, given: argparse.Namespace) -> None:
+    """The pictures that were asked for; ``all`` adds the data set's name to the file's."""
+    if given.plot is not None:
+        path: Path = given.plot
+        path = path.with_stem(f"{path.stem}-{name}") if given.command == "all" else path
+        path.write_bytes(outcome.plot())
+    if given.command == "shop" and given.curve is not None and isinstance(outcome, ShopOutcome):
+        given.curve.write_bytes(outcome.curve_plot())
+
+
+def _shown(value: object) -> Value:
+    """A parameter as JSON has it."""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [str(one) for one in value]
+    return value if isinstance(value, float | int | str | bool) else None
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    unknown = [name for name in names if name not in NAMES]
+    if unknown or not names:
+        raise argparse.ArgumentTypeError(f"there is no {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    return names
 
 
 def _positive(text: str) -> int:

@@ -85,7 +85,7 @@ def jsonl(paths: Paths, home: Home = None, as_json: Json = False) -> None:
 @import_app.command("parquet")
 def parquet(paths: Paths, mapping: Map = "", home: Home = None, as_json: Json = False) -> None:
     """Events of the contract as Parquet, such as `reco simulate` writes. E.g. `reco import parquet OUT`."""
-    _import(paths, Parquet(_pairs(mapping, "--map")), home, as_json)
+    _import(paths, Parquet(pairs(mapping, "--map")), home, as_json)
 
 
 @import_app.command("csv")
@@ -98,13 +98,7 @@ def csv(
     as_json: Json = False,
 ) -> None:
     """Any table of events; columns are given or guessed. E.g. `reco import csv log.csv --yes`."""
-    files = _events(paths)
-    rows = sample(files[0])
-    given = ColumnMapping(_pairs(mapping, "--map"), _pairs(event_types, "--event-types"))
-    given.check_columns(rows.columns, str(files[0]))
-    found = guess(rows, given)
-    _show_guess(found, files[0])
-    found.mapping.check(rows.columns, str(files[0]))
+    found = understood(event_files(paths)[0], mapping, event_types)
     if not yes and any(why.startswith("by ") for _, _, why, _ in found.grounds):
         if not sys.stdin.isatty():
             raise BadInput("importing with guessed columns: nobody can be asked", hint="pass --yes or --map")
@@ -112,18 +106,29 @@ def csv(
     _import(paths, Csv(found.mapping), home, as_json)
 
 
+def understood(path: Path, mapping: str, event_types: str) -> Guess:
+    """What the columns of ``path`` mean, given (as the options are) or guessed, and shown."""
+    rows = sample(path)
+    given = ColumnMapping(pairs(mapping, "--map"), pairs(event_types, "--event-types"))
+    given.check_columns(rows.columns, str(path))
+    found = guess(rows, given)
+    _show_guess(found, path)
+    found.mapping.check(rows.columns, str(path))
+    return found
+
+
 @import_app.command("products")
 def products(paths: Paths, home: Home = None, as_json: Json = False) -> None:
     """Product attributes over time: CSV, JSON lines, Parquet. E.g. `reco import products products.csv`."""
     _print_ingest(
-        ingest_files(_lake(home), PRODUCTS, _expanded(paths), datetime.now(UTC)), "products", as_json
+        ingest_files(_lake(home), PRODUCTS, expanded(paths), datetime.now(UTC)), "products", as_json
     )
 
 
 @import_app.command("users")
 def users(paths: Paths, home: Home = None, as_json: Json = False) -> None:
     """User attributes over time: CSV, JSON lines, Parquet. E.g. `reco import users users.csv`."""
-    _print_ingest(ingest_files(_lake(home), USERS, _expanded(paths), datetime.now(UTC)), "users", as_json)
+    _print_ingest(ingest_files(_lake(home), USERS, expanded(paths), datetime.now(UTC)), "users", as_json)
 
 
 @quarantine_app.command("list")
@@ -161,8 +166,8 @@ def replay_quarantine(home: Home = None, as_json: Json = False) -> None:
 def _import(paths: Sequence[Path], reads: Adapter, home: Path | None, as_json: bool) -> None:
     lake, now = _lake(home), datetime.now(UTC)
     files, describing = (
-        _events(paths),
-        [path for path in _expanded(paths) if path.name.startswith(DESCRIBING)],
+        event_files(paths),
+        [path for path in expanded(paths) if path.name.startswith(DESCRIBING)],
     )
     with _progress_bar(len(files)) as told:
         report = import_files(lake, reads, files, now, told)
@@ -181,17 +186,18 @@ def _lake(home: Path | None) -> Lake:
     return open_lake(settings)
 
 
-def _expanded(paths: Sequence[Path]) -> list[Path]:
+def expanded(paths: Sequence[Path]) -> list[Path]:
+    """The files that are named, and those in the folders; BadInput where one is not there."""
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
         raise BadInput(f"importing {', '.join(missing)}: there is no such file", hint="check the path")
     return [file for path in paths for file in (landing_files(path) if path.is_dir() else [path])]
 
 
-def _events(paths: Sequence[Path]) -> list[Path]:
+def event_files(paths: Sequence[Path]) -> list[Path]:
     """Files of events; in a folder, those of products and users are no events."""
     named = {path for path in paths if path.is_file()}
-    files = [path for path in _expanded(paths) if path in named or not path.name.startswith(DESCRIBING)]
+    files = [path for path in expanded(paths) if path in named or not path.name.startswith(DESCRIBING)]
     files = [path for path in files if path in named or path.suffix not in (".json", ".md")]
     if not files:
         raise BadInput(
@@ -200,12 +206,13 @@ def _events(paths: Sequence[Path]) -> list[Path]:
     return files
 
 
-def _pairs(text: str, option: str) -> dict[str, str]:
-    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
-    wrong = [left for left, equals, right in pairs if not (left.strip() and equals and right.strip())]
+def pairs(text: str, option: str) -> dict[str, str]:
+    """``a=b,c=d`` as an option gives it; BadInput names what is no pair."""
+    found = [part.partition("=") for part in text.split(",") if part.strip()]
+    wrong = [left for left, equals, right in found if not (left.strip() and equals and right.strip())]
     if wrong:
         raise BadInput(f"reading {option}: {wrong[0]!r} is not name=value", hint=f"e.g. {option} a=b,c=d")
-    return {left.strip(): right.strip() for left, _, right in pairs}
+    return {left.strip(): right.strip() for left, _, right in found}
 
 
 @contextmanager
