@@ -26,6 +26,7 @@ from reco_assets.features.pipeline import BUILDS
 from reco_assets.interactions.pipeline import build_interactions
 from reco_assets.platform.duckdb_engine import DuckDBEngine
 from reco_assets.platform.lake import Lake, open_lake
+from reco_assets.platform.run_files import KEYS, ROWS
 from reco_assets.platform.settings import Settings
 from reco_assets.simulator.parameters import Parameters
 from reco_assets.simulator.shop import simulate
@@ -36,7 +37,7 @@ _EVENTS_A_USER: Final = 100
 _DAYS: Final = 30
 _PRODUCTS: Final = 50_000
 #: Files that are written under a new name each time, and never in place.
-_IMMUTABLE: Final = (".parquet", ".keys", ".rows")
+_IMMUTABLE: Final = (".parquet", KEYS, ROWS)
 
 
 def build_history(settings: Settings, millions: int) -> None:

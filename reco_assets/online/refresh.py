@@ -228,7 +228,8 @@ def _replaced(lake: Lake, before: Mark, now: Mark, days: Sequence[date]) -> pl.D
 
 def _revalued(lake: Lake, before: Mark, now: Mark) -> pl.Series:
     """Products of which the catalogue says something else than at the last refresh."""
-    shelf, today = (lake.scan(_PRODUCTS, mark.products) for mark in (before, now))
+    today = lake.scan(_PRODUCTS, now.products)
+    shelf = today if before.products == now.products else lake.scan(_PRODUCTS, before.products)
     if before.products == now.products:  # then only what begins or ends in between can differ
         ends = (pl.col(end).is_between(before.at, now.at, "right") for end in ("valid_from", "valid_to"))
         turning = today.filter(pl.any_horizontal(ends)).select("product_id").unique().collect()
