@@ -127,7 +127,8 @@ class Runs:
             manifest.since = max(0, number_of(max(counted)) - layout.recent + 1)
         kept = {day: count for day, count in counted.items() if number_of(day) >= manifest.since}
         read, pieces = 0, dict[int, list[Run]]()
-        for rows, frame in self._parts(table, _stretches(kept, self._at_once)):
+        at_once = self._at_once if layout.condense is None else 1  # day by day, most can be left out
+        for rows, frame in self._parts(table, _stretches(kept, at_once)):
             read += rows
             for period, part in by_period(layout, *encoded(layout, manifest, frame), manifest.upto):
                 pieces.setdefault(period, []).extend(self._merged(manifest, [part]))
