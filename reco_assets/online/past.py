@@ -150,7 +150,7 @@ def recent_events(rows: pl.DataFrame) -> pl.DataFrame:
 
 def bought_products(rows: pl.DataFrame) -> pl.DataFrame:
     """Keys of the last ``BOUGHT`` distinct products that each user bought, oldest first, as a list."""
-    bought = _bought(rows.sort(_ORDER)).sort(_ORDER)
+    bought = _bought(rows.filter(_BOUGHT).sort(_ORDER)).sort(_ORDER)
     return bought.group_by("user_id", maintain_order=True).agg(
         pl.col("product").cast(pl.UInt64).alias("products")
     )
