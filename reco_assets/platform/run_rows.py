@@ -42,15 +42,19 @@ def encoded(layout: Layout, manifest: Manifest, frame: pl.DataFrame) -> tuple[UI
 
 def decoded(layout: Layout, manifest: Manifest, ids: pl.Series, found: Sequence[Found]) -> pl.DataFrame:
     """What was ``found`` of ``ids``, with the columns of the layout."""
-    none = (np.empty(0, np.int64), np.empty(0, np.uint64), np.empty(0, layout.dtype()))
-    asked, keys, rows = (np.concatenate(parts) for parts in zip(none, *found, strict=True))
+    asked = np.concatenate([np.empty(0, np.int64), *(places for places, _, _ in found)])
+    keys = np.concatenate([np.empty(0, np.uint64), *(dated for _, dated, _ in found)])
+    wide = {
+        name: np.concatenate([np.empty(0, np.int64), *(rows[name] for _, _, rows in found)])
+        for name in layout.fields
+    }
     words = pl.Series(manifest.words, dtype=pl.String)
     columns = [ids.gather(asked).alias(layout.key)]
     columns.append(pl.Series(layout.day, days_in(keys)).cast(pl.Int32).cast(pl.Date))
     for name in layout.numbers:
-        values = pl.Series(name, np.ascontiguousarray(rows[name]))
+        values = pl.Series(name, wide[name])
         columns.append(values.cast(TIME) if manifest.kinds[name] == "time" else values)
-    columns += [words.gather(np.ascontiguousarray(rows[name])).alias(name) for name in layout.words]
+    columns += [words.gather(wide[name]).alias(name) for name in layout.words]
     return pl.DataFrame(columns)
 
 

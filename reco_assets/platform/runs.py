@@ -103,7 +103,7 @@ class Runs:
             asked = order[ranges]
             kept = (check[asked] == rows["check"]) & manifest.valid(days_in(dated), one.version)
             if kept.any():
-                found.append((asked[kept], dated[kept], rows[kept].astype(self._layout.dtype())))
+                found.append((asked[kept], dated[kept], rows[kept]))
         frame = decoded(self._layout, manifest, ids, found)
         if number_of(first) >= low:
             return frame
