@@ -10,143 +10,230 @@ import shutil
 import statistics
 import sys
 import tempfile
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from typing import Final
+from time import process_time
+from typing import Self
 
 import numpy as np
 import polars as pl
+import redis
 
 from benchmarks.drain import fill, free_port
+from benchmarks.histories import build_history, copy_of
 from benchmarks.report import Stopwatch, log, report
-from reco_assets.catalogue.history import product_history
-from reco_assets.catalogue.ingest import ingest_landing
 from reco_assets.errors import RecoError
-from reco_assets.events.landing import import_landing
-from reco_assets.features.pipeline import BUILDS
-from reco_assets.interactions.pipeline import build_interactions
 from reco_assets.online.refresh import read_mark
 from reco_assets.platform.duckdb_engine import DuckDBEngine
 from reco_assets.platform.lake import Lake, open_lake
 from reco_assets.platform.redis import open_redis, stop_redis
+from reco_assets.platform.run_files import KEYS, ROWS
 from reco_assets.platform.settings import Settings
 from reco_assets.platform.streams.open import open_stream
-from reco_assets.simulator.parameters import Parameters
-from reco_assets.simulator.shop import simulate
+from reco_assets.platform.streams.stream import Stream
 from reco_assets.streaming.compaction import APPENDED
 from reco_assets.streaming.indexes import Indexes
 from reco_assets.streaming.microbatch import MicroBatch, micro_batch
 
-#: Events of a history for each of its users, as in the other benchmarks.
-_EVENTS_A_USER: Final = 100
-#: A month is the features' horizon, so that every day of the history counts.
-_DAYS: Final = 30
-_PRODUCTS: Final = 50_000
-
 
 def main() -> int:
-    """Measure micro-batches on each history, one after the other; the exit code."""
+    """Time micro-batches on every history in turn; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--history", default="1,10,100", help="lengths of the histories, millions of events")
     parser.add_argument("--events", type=int, default=10_000, help="events of a micro-batch")
-    parser.add_argument("--batches", type=int, default=7, help="micro-batches that are timed on each")
-    parser.add_argument("--work", type=Path, help="keep the homes here, and use them again")
+    parser.add_argument("--batches", type=int, default=11, help="micro-batches that are timed on each")
+    parser.add_argument("--work", type=Path, help="keep the histories here, and measure on copies of them")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args()
     lengths = [int(length) for length in given.history.split(",")]
-    results: dict[str, float] = {}
     work = given.work or Path(tempfile.mkdtemp())
     try:
-        for length in lengths:
-            results |= _measure(length, given.events, given.batches, work / f"{length}m")
+        shops, made = _measured(work, lengths, given.events, given.batches)
     except RecoError as error:
         log(f"benchmarks.microbatch: {error}")
         return 1
     finally:
         if given.work is None:
             shutil.rmtree(work)
-    short, long = min(lengths), max(lengths)
-    if short != long:
-        ratio = results[f"seconds_{long}m"] / results[f"seconds_{short}m"]
-        results[f"ratio_{long}m_to_{short}m"] = round(ratio, 3)
-    report("microbatch", {"history": given.history, "events": given.events}, results, given.json)
+    results = {f"{name}_{shop.millions}m": value for shop in shops for name, value in shop.results().items()}
+    results |= made
+    short, long = (pick(shops, key=lambda shop: shop.millions) for pick in (min, max))
+    if short is not long:
+        for name, ratio in short.ratios(long).items():
+            results[f"{name}_{long.millions}m_to_{short.millions}m"] = ratio
+        _tell(short, long)
+    parameters = {name: getattr(given, name) for name in ("history", "events", "batches")}
+    report("microbatch", parameters, results, given.json)
     return 0
 
 
-def _measure(millions: int, events: int, batches: int, home: Path) -> dict[str, float]:
-    settings = Settings(home=home, redis_port=free_port())
-    lake = open_lake(settings)
-    last = _history(settings, lake, millions)
-    client = open_redis(settings)
-    try:
-        stream, indexes = open_stream(settings), Indexes.of(settings, lake)
-        users = lake.scan("gold/user_days").select(pl.col("user_id").unique()).collect()["user_id"].sort()
-        products = lake.scan("silver/products").select(pl.col("product_id").unique()).collect()["product_id"]
-        seconds, steps, done = [], dict[str, list[float]](), []
-        # the clock of the history: batches come as its last events, minute by minute
-        mark = read_mark(client)
-        clock = mark.at if mark else datetime(last.year, last.month, last.day, 20, 0, tzinfo=UTC)
-        for number in range(-2, batches):  # two first, in which indexes and the online store are filled
-            clock += timedelta(minutes=1)
-            fill(stream, _batch(events, clock, users, products.sort()))
-            files, found = _files(lake), indexes.rows_read
-            engine = DuckDBEngine(lake, memory_gb=settings.memory_gb)
-            with Stopwatch() as watch:
-                batch = micro_batch(engine, indexes, stream, client, settings, lambda at=clock: at)  # type: ignore[misc]
-            engine.close()
-            log(f"{millions}m, batch {number}: {watch.seconds:.2f} s {_rounded(batch.seconds)}")
-            if number >= 0:
-                seconds.append(watch.seconds)
-                done.append((batch, len(_files(lake) - files), indexes.rows_read - found))
-                for step, took in batch.seconds.items():
-                    steps.setdefault(step, []).append(took)
-    finally:
-        stop_redis(settings)
-    rows = [_rows_read(batch) + found for batch, _, found in done]
-    return {
-        f"seconds_{millions}m": round(statistics.median(seconds), 3),
-        f"seconds_min_{millions}m": round(min(seconds), 3),
-        f"rows_read_{millions}m": round(statistics.median(rows)),
-        f"files_touched_{millions}m": round(statistics.median([touched for _, touched, _ in done])),
-        f"users_{millions}m": _written(done[-1][0]),
-        **{f"{step}_seconds_{millions}m": round(statistics.median(s), 3) for step, s in steps.items()},
-    }
+@dataclass
+class _Shop:
+    """A home whose micro-batches are timed, and what they took."""
 
+    millions: int
+    settings: Settings
+    lake: Lake
+    client: redis.Redis
+    stream: Stream
+    indexes: Indexes
+    users: pl.Series
+    products: pl.Series
+    clock: datetime
+    seconds: list[float] = field(default_factory=list)
+    busy: list[float] = field(default_factory=list)
+    steps: dict[str, list[float]] = field(default_factory=dict)
+    rows: list[int] = field(default_factory=list)
+    files: list[int] = field(default_factory=list)
+    people: list[int] = field(default_factory=list)
 
-def _history(settings: Settings, lake: Lake, millions: int) -> date:
-    """Build the tables of a history of so many events, unless they are there; its last day."""
-    parameters = Parameters(
-        users=millions * 1_000_000 // _EVENTS_A_USER,
-        products=_PRODUCTS,
-        days=_DAYS,
-        seed=0,
-        events=millions * 1_000_000,
-    )
-    done = settings.home / "built"
-    if not done.exists():
-        log(f"building a history of {millions} million events (not timed)")
-        simulate(parameters, settings.landing_folder)
-        now = datetime.now(UTC)
-        import_landing(lake, settings.landing_folder, now)
-        ingest_landing(lake, settings.landing_folder, now)
-        seen = lake.scan("raw/events").filter(pl.col("product_id").is_not_null())
-        first_seen = seen.group_by("product_id").agg(first_seen=pl.col("timestamp").min())
-        products = product_history(lake.scan("raw/catalogue"), first_seen.collect(engine="streaming"))
-        lake.replace("silver/products", products.to_arrow())
-        engine = DuckDBEngine(lake, memory_gb=settings.memory_gb)
-        span = lake.span("raw/events")
-        assert span is not None
-        day = span[0]
-        while day <= span[1]:  # in stretches, so that a long history needs no more memory
-            end = min(span[1], day + timedelta(days=4))
-            build_interactions(engine, day, end)
-            day = end + timedelta(days=1)
-        for name, build in BUILDS.items():
-            log(f"  {name}")
-            build(engine, *span)
+    @classmethod
+    @contextmanager
+    def open(cls, home: Path, millions: int) -> Iterator[Self]:
+        """The shop of ``home``, whose tables are there; its Redis ends afterwards."""
+        settings = Settings(home=home, redis_port=free_port())
+        lake, client = open_lake(settings), open_redis(settings)
+        try:
+            mark, span = read_mark(client), lake.span("silver/interactions")
+            assert span is not None
+            users = lake.scan("gold/user_days").select(pl.col("user_id").unique()).collect()["user_id"]
+            products = lake.scan("silver/products").select(pl.col("product_id").unique()).collect()
+            yield cls(
+                millions,
+                settings,
+                lake,
+                client,
+                open_stream(settings),
+                Indexes.of(settings, lake),
+                users.sort(),
+                products["product_id"].sort(),
+                # the clock of the history: batches come as its last events, minute by minute
+                mark.at if mark else datetime.combine(span[1], time(20), UTC),
+            )
+        finally:
+            client.close()
+            stop_redis(settings)
+
+    def batch(self, events: int) -> tuple[MicroBatch, float, float]:
+        """Take in new events of the next minute: the micro-batch, its seconds, and those of the processor."""
+        self.clock += timedelta(minutes=1)
+        fill(self.stream, _batch(events, self.clock, self.users, self.products))
+        engine = DuckDBEngine(self.lake, memory_gb=self.settings.memory_gb)
+        before = process_time()
+        with Stopwatch() as watch:
+            batch = micro_batch(
+                engine, self.indexes, self.stream, self.client, self.settings, lambda: self.clock
+            )
         engine.close()
-        done.write_text(span[1].isoformat())
-    return date.fromisoformat(done.read_text())
+        return batch, watch.seconds, process_time() - before
+
+    def timed(self, events: int) -> None:
+        """Take in new events, and note what it took."""
+        files, found = _files(self.lake), self.indexes.rows_read
+        batch, seconds, busy = self.batch(events)
+        self.seconds.append(seconds)
+        self.busy.append(busy)
+        for step, took in batch.seconds.items():
+            self.steps.setdefault(step, []).append(took)
+        read = batch.drained.records + sum(one.rows_read for one in batch.advanced)
+        self.rows.append(read + self.indexes.rows_read - found)
+        self.files.append(len(_files(self.lake) - files))
+        self.people.append(batch.refreshed.users if batch.refreshed is not None else 0)
+        steps = " ".join(f"{step} {took:.2f}" for step, took in batch.seconds.items())
+        log(f"{self.millions}m: {seconds:.2f} s, {self.people[-1]} users: {steps}")
+
+    def results(self) -> dict[str, float]:
+        """What the batches took, medians but for the fastest and the slowest."""
+        return {
+            "seconds": round(statistics.median(self.seconds), 3),
+            "seconds_min": round(min(self.seconds), 3),
+            "seconds_max": round(max(self.seconds), 3),
+            "cpu_seconds": round(statistics.median(self.busy), 3),
+            "rows_read": round(statistics.median(self.rows)),
+            "files_touched": round(statistics.median(self.files)),
+            "users": round(statistics.median(self.people)),
+            **{f"{step}_seconds": round(statistics.median(took), 3) for step, took in self.steps.items()},
+        }
+
+    def ratios(self, other: Self) -> dict[str, float]:
+        """How many times as long ``other`` takes, as a whole and in each step."""
+        times = [("ratio", self.seconds, other.seconds), ("cpu_ratio", self.busy, other.busy)]
+        times += [(f"{step}_ratio", took, other.steps[step]) for step, took in self.steps.items()]
+        return {
+            name: round(statistics.median(theirs) / statistics.median(ours), 3)
+            for name, ours, theirs in times
+        }
+
+
+def _measured(
+    work: Path, lengths: Sequence[int], events: int, batches: int
+) -> tuple[list[_Shop], dict[str, float]]:
+    """The shops of histories of so many million events after so many batches, and what indexes took."""
+    made: dict[str, float] = {}
+    for millions in lengths:
+        made |= _prepare(work / f"{millions}m", millions, events)
+    with ExitStack() as stack:
+        copies = [stack.enter_context(copy_of(work / f"{millions}m")) for millions in lengths]
+        shops = [
+            stack.enter_context(_Shop.open(home, millions))
+            for home, millions in zip(copies, lengths, strict=True)
+        ]
+        for home in copies:
+            _warm(home / "index")
+        for number in range(-1, batches):  # the first is not timed: it plans the queries
+            for shop in shops:  # in turn, so that what else the machine does meets all of them alike
+                if number < 0:
+                    shop.batch(events)
+                else:
+                    shop.timed(events)
+    return shops, made
+
+
+def _prepare(home: Path, millions: int, events: int) -> dict[str, float]:
+    """Build what is missing of a history: tables, indexes, the online store; what indexes took."""
+    settings = Settings(home=home)
+    build_history(settings, millions)
+    lake = open_lake(settings)
+    with Stopwatch() as watch:
+        rows = Indexes.of(settings, lake).follow()
+    size = sum(path.stat().st_size for path in (home / "index").rglob("*") if path.is_file())
+    filled = home / "filled"
+    if not filled.exists():
+        log(f"{millions}m: filling the online store (not timed)")
+        with _Shop.open(home, millions) as shop:
+            shop.batch(events)
+        filled.touch()
+    results = {f"index_mb_{millions}m": round(size / 1e6)}
+    return results | ({f"index_build_seconds_{millions}m": round(watch.seconds, 1)} if rows else {})
+
+
+def _warm(index: Path) -> None:
+    """Read the indexes through: where micro-batches have gone on for a while they are in memory."""
+    for path in index.rglob("*"):
+        if path.suffix in (KEYS, ROWS):
+            with path.open("rb") as file:
+                while file.read(1 << 24):
+                    pass
+
+
+def _tell(short: _Shop, long: _Shop) -> None:
+    """A table of the steps, seconds: the fastest, the median and the slowest batch on both histories.
+
+    What else the machine does shows in the seconds of the steps and hardly in those of the processor
+    (``cpu``), which are this process' without Redis.
+    """
+    heads = [f"{shop.millions}m: min median max" for shop in (short, long)]
+    log(f"{'':>14}  {heads[0]:>24}  {heads[1]:>24}  ratio")
+    ratios = short.ratios(long)
+    taken = [(step, f"{step}_ratio", took, long.steps[step]) for step, took in short.steps.items()]
+    taken.append(("micro-batch", "ratio", short.seconds, long.seconds))
+    taken.append(("cpu", "cpu_ratio", short.busy, long.busy))
+    for name, ratio, *both in taken:
+        told = [f"{min(took):8.2f}{statistics.median(took):8.2f}{max(took):8.2f}" for took in both]
+        log(f"{name:>14}  {told[0]}  {told[1]}  {ratios[ratio]:.2f}")
 
 
 def _batch(events: int, clock: datetime, users: pl.Series, products: pl.Series) -> pl.DataFrame:
@@ -166,20 +253,8 @@ def _batch(events: int, clock: datetime, users: pl.Series, products: pl.Series) 
     )
 
 
-def _rows_read(batch: MicroBatch) -> int:
-    return batch.drained.records + sum(one.rows_read for one in batch.advanced)
-
-
-def _written(batch: MicroBatch) -> int:
-    return batch.refreshed.users if batch.refreshed is not None else 0
-
-
 def _files(lake: Lake) -> set[str]:
     return {uri for name in APPENDED if lake.exists(name) for uri in lake.files(name)}
-
-
-def _rounded(seconds: dict[str, float]) -> dict[str, float]:
-    return {step: round(took, 2) for step, took in seconds.items()}
 
 
 if __name__ == "__main__":

@@ -92,9 +92,7 @@ class StagedAppend:
             raise ConcurrentWrite(
                 f"writing {self.table}: another writer was there first: {error}", hint="run it again"
             ) from error
-        version = self._lake.version(self.table)
-        assert version is not None
-        return version
+        return self._lake.open(self.table).version()
 
     def _flush(self) -> None:
         if not self._held:

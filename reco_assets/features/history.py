@@ -8,29 +8,38 @@ from typing import Final, Protocol
 
 import ibis.expr.types as ir
 import polars as pl
-import pyarrow as pa
 
 from reco_assets.features import products, users
+from reco_assets.features.catalogue import HORIZON_DAYS
 from reco_assets.features.windows import PRODUCT_SUMS, USER_SUMS
 from reco_assets.platform.engine import Engine
 from reco_assets.platform.lake import Lake
-from reco_assets.platform.run_files import Layout
+from reco_assets.platform.run_layout import Layout
 from reco_assets.platform.runs import Runs
 
 _TIMES: Final = ("first_event_time", "last_event_time")
+
+
+def _rollups(table: str, key: str, sums: tuple[str, ...], words: tuple[str, ...] = ()) -> Layout:
+    """Of rollups a horizon is asked for at once: two periods hold one."""
+    return Layout(table, key, sums, words, period=2 * HORIZON_DAYS)
+
+
+def _tiles(table: str, key: str, sums: tuple[str, ...], words: tuple[str, ...] = ()) -> Layout:
+    """Of tiles only those of the day that is not over count, or of the one before, just after midnight."""
+    return Layout(table, key, ("window_start", *sums), words, period=1, recent=2)
+
 
 #: Tables that are indexed: those of which a micro-batch needs the past of the keys that it touches.
 INDEXED: Final[dict[str, Layout]] = {
     layout.table: layout
     for layout in (
-        Layout("gold/user_days", users.KEY, (*USER_SUMS, *_TIMES)),
-        Layout("gold/user_category_days", users.KEY, ("events",), ("category",)),
-        Layout("gold/product_days", products.KEY, PRODUCT_SUMS),
-        Layout("gold/user_windows", users.KEY, ("window_start", *USER_SUMS, *_TIMES), daily=True),
-        Layout(
-            "gold/user_category_windows", users.KEY, ("window_start", "events"), ("category",), daily=True
-        ),
-        Layout("gold/product_windows", products.KEY, ("window_start", *PRODUCT_SUMS), daily=True),
+        _rollups("gold/user_days", users.KEY, (*USER_SUMS, *_TIMES)),
+        _rollups("gold/user_category_days", users.KEY, ("events",), ("category",)),
+        _rollups("gold/product_days", products.KEY, PRODUCT_SUMS),
+        _tiles("gold/user_windows", users.KEY, (*USER_SUMS, *_TIMES)),
+        _tiles("gold/user_category_windows", users.KEY, ("events",), ("category",)),
+        _tiles("gold/product_windows", products.KEY, PRODUCT_SUMS),
     )
 }
 
@@ -76,6 +85,10 @@ class IndexedHistory(History):
             name: Runs(lake, layout, folder / name.replace("/", "-")) for name, layout in INDEXED.items()
         }
 
+    def follow(self) -> int:
+        """Bring the indexes up to their tables; how many rows were read."""
+        return sum(runs.follow() for runs in self._runs.values())
+
     def rows(
         self, engine: Engine, name: str, asked: ir.Table, ids: pl.Series, days: tuple[date, date]
     ) -> ir.Table:
@@ -84,5 +97,4 @@ class IndexedHistory(History):
         runs.follow()
         found = runs.find(ids, *days)
         self.rows_read += found.height
-        schema = engine.lake.open(name).schema().to_arrow()
-        return engine.arrow(found.select(schema.names).to_arrow().cast(pa.schema(schema)))
+        return engine.arrow(found.select(runs.schema.names).to_arrow().cast(runs.schema))

@@ -21,7 +21,7 @@ from reco_assets.features.pipeline import (
     midnights,
 )
 from reco_assets.platform.engine import Engine
-from reco_assets.platform.follow import days_of, follow
+from reco_assets.platform.follow import follow, rows_by_day
 from reco_assets.platform.increments import (
     Advanced,
     Progress,
@@ -31,6 +31,7 @@ from reco_assets.platform.increments import (
     taken_in,
     until_alone,
 )
+from reco_assets.platform.lake import PARTITIONS
 
 _DAY = timedelta(days=1)
 
@@ -60,8 +61,8 @@ def _advance(engine: Engine, name: str, history: History) -> Advanced:
     """
     lake, table = engine.lake, FEATURES[name]
     progress = Progress.open(lake, name, table.upstream)
-    upto = lake.open(table.upstream).version()
-    present = days_of(lake, table.upstream, upto)
+    above = lake.open(table.upstream)
+    upto, present = above.version(), rows_by_day(above, PARTITIONS[table.upstream])
     if not present:
         return Advanced(name, upto)
     last = max(present)
@@ -84,7 +85,7 @@ def _advance(engine: Engine, name: str, history: History) -> Advanced:
         BUILDS[name](engine, begin, end)
     if stale:
         progress = Progress.open(lake, name, table.upstream)
-    new = read_appended(lake, table.upstream, found.appended, (table.key, "event_date"))
+    new = read_appended(lake, table.upstream, found.appended, (table.key, "event_date"), above)
     touched = _touched(new, table.key, last)
     first = cast("date", new["event_date"].min() or last)
     asked = Touched(engine.arrow(touched.to_arrow()), touched[table.key], history)

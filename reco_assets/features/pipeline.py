@@ -183,12 +183,17 @@ def point_in_time_user_features(engine: Engine, points: pa.Table, past: History 
     """
     asked, ids = engine.arrow(points), _distinct(points, users.KEY)
     history, current = _days_of(points)
+    tiles = past.rows(engine, "gold/user_windows", asked, ids, current)
+    tastes = past.rows(engine, "gold/user_category_windows", asked, ids, current)
+    if _at_once(points):
+        tiles = windows.closed(tiles, (users.KEY,), asked)
+        tastes = windows.closed(tastes, (users.KEY, "category"), asked)
     rows = users.user_features(
         asked,
         past.rows(engine, USER_DAYS, asked, ids, history),
         past.rows(engine, USER_CATEGORY_DAYS, asked, ids, history),
-        past.rows(engine, "gold/user_windows", asked, ids, current),
-        past.rows(engine, "gold/user_category_windows", asked, ids, current),
+        tiles,
+        tastes,
     )
     return engine.to_arrow(rows)
 
@@ -203,11 +208,14 @@ def point_in_time_product_features(engine: Engine, points: pa.Table, past: Histo
     """
     asked, ids = engine.arrow(points), _distinct(points, products.KEY)
     history, current = _days_of(points)
+    tiles = past.rows(engine, "gold/product_windows", asked, ids, current)
+    if _at_once(points):
+        tiles = windows.closed(tiles, (products.KEY,), asked)
     rows = products.product_features(
         asked,
         past.rows(engine, PRODUCT_DAYS, asked, ids, history),
         _of(engine.table("silver/products"), asked, products.KEY),
-        past.rows(engine, "gold/product_windows", asked, ids, current),
+        tiles,
     )
     return engine.to_arrow(rows)
 
@@ -252,6 +260,11 @@ def _days_of(points: pa.Table) -> tuple[tuple[date, date], tuple[date, date]]:
     lag = timedelta(microseconds=windows.WATERMARK_US)
     first, last = ((times[end].as_py() - lag).date() for end in ("min", "max"))
     return (first - HORIZON, last), (first, last)
+
+
+def _at_once(points: pa.Table) -> bool:
+    """Whether all ``points`` are of one moment, as those of the online store are."""
+    return bool(pc.count_distinct(points["as_of"]).as_py() == 1)
 
 
 def _distinct(points: pa.Table, key: str) -> pl.Series:

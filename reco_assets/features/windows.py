@@ -128,11 +128,20 @@ def summed(rows: ir.Table, key: Sequence[str]) -> ir.Table:
     for name in rows.columns:
         if name == "first_event_time":
             totals[name] = rows[name].min()
-        elif name == "last_event_time":
+        elif name in ("last_event_time", "window_start"):
             totals[name] = rows[name].max()
         elif name not in key:
             totals[name] = rows[name].sum()
     return rows.group_by(*key).agg(**totals)
+
+
+def closed(windows: ir.Table, key: Sequence[str], points: ir.Table) -> ir.Table:
+    """Tiles that count at the one ``as_of`` of all ``points``, those of a key and day as one.
+
+    They count until midnight together, so their sum, at the last of them, is what each of them adds.
+    """
+    last = micros(points.as_of).max().as_scalar() - WATERMARK_US - WINDOW_US
+    return summed(windows.filter(micros(windows.window_start) <= last), (*key, "event_date"))
 
 
 def _prepared(interactions: ir.Table) -> ir.Table:

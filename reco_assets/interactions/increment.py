@@ -50,7 +50,8 @@ def advance_interactions(engine: Engine, known: Known) -> Advanced:
 def _advance(engine: Engine, known: Known) -> Advanced:
     lake = engine.lake
     progress = Progress.open(lake, INTERACTIONS, RAW)
-    upto, after, stale = lake.open(RAW).version(), progress.upto, set[date]()
+    above = lake.open(RAW)
+    upto, after, stale = above.version(), progress.upto, set[date]()
     if after is None:
         stale, after = first_look(progress, _days(lake, RAW, upto), upto)
     found = changes(lake, RAW, after, upto)
@@ -64,7 +65,7 @@ def _advance(engine: Engine, known: Known) -> Advanced:
     known_orders = told.upto == orders or orders == NO_ORDERS
     if found.nothing and not stale and progress.upto is not None and known_orders:
         return Advanced(INTERACTIONS, upto)
-    rows = read_appended(lake, RAW, found.appended, _COLUMNS)
+    rows = read_appended(lake, RAW, found.appended, _COLUMNS, above)
     new = not_taken_in(rows.filter(~pl.col("event_date").is_in(sorted(stale))), progress, "event_date")
     fresh, unclear = sift(new, known, upto)
     stale |= unclear | {day + _DAY for day in unclear}

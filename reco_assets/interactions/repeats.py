@@ -10,7 +10,7 @@ import polars as pl
 
 from reco_assets.events.contract import EVENT_SCHEMA
 from reco_assets.platform.lake import Lake
-from reco_assets.platform.run_files import Layout
+from reco_assets.platform.run_layout import Layout
 from reco_assets.platform.runs import Runs
 
 _CONTENT: Final = list(EVENT_SCHEMA)
@@ -89,11 +89,15 @@ class IndexedKnown(Known):
         self._lake = lake
         self.rows_read = 0
 
+    def follow(self) -> int:
+        """Bring the index up to the table; how many rows were read."""
+        return self._runs.follow()
+
     def like(self, batch: pl.DataFrame, version: int) -> pl.DataFrame:
         """Look the ids of the batch up."""
         if not batch.height or not self._lake.exists(_LAYOUT.table):
             return pl.DataFrame(schema={"event_id": pl.String, "same": pl.Boolean})
-        self._runs.follow()
+        self.follow()
         days = batch["event_date"]
         first, last = cast("date", days.min()) - _CHAIN, cast("date", days.max()) + _CHAIN
         found = self._runs.find(batch["event_id"].unique(), first, last)
@@ -118,7 +122,7 @@ _LAYOUT: Final = Layout(
     ("content",),
     reads=("event_date", *EVENT_SCHEMA),
     prepare=_indexed,
-    daily=True,
+    period=_CHAIN.days + 1,
 )
 
 

@@ -169,7 +169,8 @@ def _write(
     seconds = ttl_days * 86_400
     for start in range(0, len(names), CHUNK):
         chunk = range(start, min(start + CHUNK, len(names)))
-        with client.pipeline(transaction=False) as together:
+        # a transaction is flushed to disk once, commands of their own whenever some have arrived
+        with client.pipeline(transaction=True) as together:
             for row in chunk:
                 together.set(names[row], values[row], ex=seconds)
             together.execute()

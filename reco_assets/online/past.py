@@ -15,9 +15,9 @@ import polars as pl
 from reco_assets.catalogue.items import product_keys
 from reco_assets.events.contract import EventType
 from reco_assets.interactions.log import LOGGED
-from reco_assets.platform.follow import days_of
-from reco_assets.platform.lake import Lake
-from reco_assets.platform.run_files import Layout
+from reco_assets.platform.follow import rows_by_day
+from reco_assets.platform.lake import PARTITIONS, Lake
+from reco_assets.platform.run_layout import Layout
 from reco_assets.platform.runs import Runs
 from reco_assets.recommender.types import BOUGHT, RECENT
 
@@ -25,6 +25,8 @@ _TABLE: Final = "silver/interactions"
 _READS: Final = ("user_id", "event_date", "event_type", "product_id", "timestamp")
 _ORDER: Final = ("user_id", "at", "product", "kind")
 _BOUGHT: Final = pl.col("kind") == int(EventType.purchase)
+#: With more rows than this in memory, those that the online store does not keep are looked for.
+_MANY: Final = 16_000_000
 #: A past row: who, on which day, the product's key, the event's kind and its time (UTC microseconds).
 SCHEMA: Final[dict[str, pl.DataType]] = {
     "user_id": pl.String(),
@@ -52,15 +54,14 @@ class LakePast(Past):
         self._lake = lake
 
     def of(self, users: pl.Series | None) -> pl.DataFrame:
-        """Go through all days."""
-        version = self._lake.open(_TABLE).version()
-        kept = pl.DataFrame(schema=SCHEMA)
-        for day in sorted(days_of(self._lake, _TABLE, version)):
-            rows = self._lake.scan(_TABLE, version).filter(pl.col("event_date") == day)
+        """Go through all days, from the newest back."""
+        table, latest = self._lake.open(_TABLE), Latest()
+        for day in sorted(rows_by_day(table, PARTITIONS[_TABLE]), reverse=True):
+            rows = pl.scan_delta(table).filter(pl.col("event_date") == day)
             if users is not None:
                 rows = rows.filter(pl.col("user_id").is_in(users.implode()))
-            kept = condensed(pl.concat([kept, prepared(rows.select(_READS)).collect()]))
-        return kept
+            latest.add(prepared(rows.select(_READS)).collect())
+        return latest.rows()
 
 
 class IndexedPast(Past):
@@ -71,11 +72,15 @@ class IndexedPast(Past):
         self._runs = Runs(lake, LAYOUT, folder / "silver-interactions")
         self.rows_read = 0
 
+    def follow(self) -> int:
+        """Bring the index up to the table; how many rows were read."""
+        return self._runs.follow()
+
     def of(self, users: pl.Series | None) -> pl.DataFrame:
         """Look the users up; everybody is read from the lake."""
         if users is None:
             return LakePast(self._lake).of(None)
-        self._runs.follow()
+        self.follow()
         found = self._runs.find(users).select(list(SCHEMA))
         self.rows_read += found.height
         return found
@@ -94,6 +99,33 @@ def prepared(interactions: pl.LazyFrame) -> pl.LazyFrame:
         .replace_strict(kinds, [int(kind) for kind in LOGGED], return_dtype=pl.Int64)
         .alias("kind"),
     )
+
+
+class Latest:
+    """Gathers past rows from the newest day back, without what is too old for the online store.
+
+    Most people's last ``RECENT`` events are of a few days: of all days before only purchases count.
+    """
+
+    def __init__(self) -> None:
+        self._kept = pl.DataFrame(schema=SCHEMA)
+        self._counted = pl.DataFrame(schema={"user_id": pl.String, "len": pl.UInt32})
+        self._most = _MANY
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Take in ``rows``, all of them of earlier days than those before."""
+        full = self._counted.filter(pl.col("len") >= RECENT)["user_id"]
+        rows = rows.filter(_BOUGHT | ~pl.col("user_id").is_in(full.implode())).select(list(SCHEMA))
+        counts = pl.concat([self._counted, rows.group_by("user_id").len()])
+        self._counted = counts.group_by("user_id").agg(pl.col("len").sum())
+        self._kept = pl.concat([self._kept, rows])
+        if self._kept.height > self._most:
+            self._kept = condensed(self._kept)
+            self._most = max(_MANY, 2 * self._kept.height)
+
+    def rows(self) -> pl.DataFrame:
+        """Those that hold what the online store keeps of everybody."""
+        return self._kept
 
 
 def condensed(rows: pl.DataFrame) -> pl.DataFrame:
@@ -118,7 +150,7 @@ def recent_events(rows: pl.DataFrame) -> pl.DataFrame:
 
 def bought_products(rows: pl.DataFrame) -> pl.DataFrame:
     """Keys of the last ``BOUGHT`` distinct products that each user bought, oldest first, as a list."""
-    bought = _bought(rows.sort(_ORDER)).sort(_ORDER)
+    bought = _bought(rows.filter(_BOUGHT).sort(_ORDER)).sort(_ORDER)
     return bought.group_by("user_id", maintain_order=True).agg(
         pl.col("product").cast(pl.UInt64).alias("products")
     )
@@ -139,5 +171,5 @@ def _bought(ordered: pl.DataFrame) -> pl.DataFrame:
 
 #: What is indexed of the interactions.
 LAYOUT: Final = Layout(
-    _TABLE, "user_id", ("at", "product", "kind"), reads=_READS, prepare=prepared, condense=condensed
+    _TABLE, "user_id", ("at", "product", "kind"), reads=_READS, prepare=prepared, condense=Latest
 )

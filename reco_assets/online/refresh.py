@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final, cast
 
 import msgspec
@@ -38,7 +38,8 @@ _WATERMARK: Final = timedelta(microseconds=WATERMARK_US)
 _DAY: Final = timedelta(days=1)
 #: With more days made anew than this, everybody is written rather than looked for.
 _MOST_DAYS: Final = 7
-_EPOCH: Final = "gold/product_features"
+_FEATURES: Final = "gold/product_features"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -109,7 +110,7 @@ def refresh(
     settle(client, _drained(client, scope))
     if len(scope.products):
         rows = product_rows(engine, scope.products, at, history)
-        write_products(client, rows, epoch=lake.version(_EPOCH) or 0, ttl_days=product_ttl_days)
+        write_products(client, rows, epoch=lake.version(_FEATURES) or 0, ttl_days=product_ttl_days)
     times = [time for time in (before.newest if before else None, scope.newest) if time is not None]
     mark = msgspec.structs.replace(now, newest=max(times, default=None))
     client.set(keys.ONLINE_MARK, msgspec.json.encode(mark))
@@ -193,6 +194,8 @@ def _closed(engine: Engine, who: str, since: datetime, until: datetime) -> pl.Se
     """Ids whose tiles were closed within ``(since, until]``."""
     width = timedelta(microseconds=WINDOW_US)
     first, last = since - _WATERMARK - width, until - _WATERMARK - width
+    if (last - _EPOCH) // width == (first - _EPOCH) // width:  # windows begin at whole multiples of it
+        return pl.Series(dtype=pl.String)
     tiles = engine.lake.scan(f"gold/{who}_windows").filter(
         pl.col("event_date").is_between(first.date(), last.date())
         & (pl.col("window_start") > first)
@@ -225,14 +228,21 @@ def _replaced(lake: Lake, before: Mark, now: Mark, days: Sequence[date]) -> pl.D
 
 def _revalued(lake: Lake, before: Mark, now: Mark) -> pl.Series:
     """Products of which the catalogue says something else than at the last refresh."""
-    then, today = (
-        lake.scan(_PRODUCTS, mark.products)
-        .filter(pl.col("valid_from") <= mark.at, (pl.col("valid_to") > mark.at).fill_null(True))
-        .select("product_id", *ATTRIBUTES)
-        .collect()
-        for mark in (before, now)
-    )
-    return _differing(then, today)["product_id"]
+    today = lake.scan(_PRODUCTS, now.products)
+    shelf = today if before.products == now.products else lake.scan(_PRODUCTS, before.products)
+    if before.products == now.products:  # then only what begins or ends in between can differ
+        ends = (pl.col(end).is_between(before.at, now.at, "right") for end in ("valid_from", "valid_to"))
+        turning = today.filter(pl.any_horizontal(ends)).select("product_id").unique().collect()
+        if not turning.height:
+            return turning["product_id"]
+        shelf, today = (rows.join(turning.lazy(), on="product_id", how="semi") for rows in (shelf, today))
+    return _differing(_valid(shelf, before.at), _valid(today, now.at))["product_id"]
+
+
+def _valid(products: pl.LazyFrame, at: datetime) -> pl.DataFrame:
+    """What the catalogue says at ``at``."""
+    known = products.filter(pl.col("valid_from") <= at, (pl.col("valid_to") > at).fill_null(True))
+    return known.select("product_id", *ATTRIBUTES).collect()
 
 
 def _differing(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:

@@ -12,6 +12,7 @@ from typing import cast
 
 import ibis.expr.types as ir
 import polars as pl
+from deltalake import DeltaTable
 
 from reco_assets.platform.engine import Engine, Written
 from reco_assets.platform.increments import (
@@ -51,7 +52,8 @@ def follow(
     def attempt() -> Advanced:
         lake = engine.lake
         progress = Progress.open(lake, name, upstream)
-        upto, after, stale = lake.open(upstream).version(), progress.upto, set[date]()
+        above = lake.open(upstream)
+        upto, after, stale = above.version(), progress.upto, set[date]()
         if after is None:
             stale, after = first_look(progress, days_of(lake, upstream, upto), upto)
         found = changes(lake, upstream, after, upto)
@@ -67,7 +69,8 @@ def follow(
         if stale:
             progress = Progress.open(lake, name, upstream)
         files = [file for file in found.appended if file.day not in stale]
-        new = not_taken_in(read_appended(lake, upstream, files, columns), progress, PARTITIONS[upstream])
+        rows = read_appended(lake, upstream, files, columns, above)
+        new = not_taken_in(rows, progress, PARTITIONS[upstream])
         made = engine.to_arrow(make(engine.arrow(new.to_arrow())))
         days = cast("list[date]", pl.Series(made[PARTITIONS[name]]).unique().to_list())
         lake.append(name, made, taken_in(upstream, upto, days), progress.table)
@@ -78,6 +81,14 @@ def follow(
 
 def days_of(lake: Lake, name: str, version: int) -> list[date]:
     """Partition days of ``name`` that have files."""
-    actions = pl.DataFrame(lake.open(name, version).get_add_actions(flatten=True))
-    column = f"partition.{PARTITIONS[name]}"
-    return actions[column].cast(pl.Date).unique().to_list() if column in actions.columns else []
+    return list(rows_by_day(lake.open(name, version), PARTITIONS[name]))
+
+
+def rows_by_day(table: DeltaTable, column: str) -> dict[date, int]:
+    """Rows of each partition day that has files, by the log alone; ``column`` is the partition's."""
+    actions = pl.DataFrame(table.get_add_actions(flatten=True))
+    if f"partition.{column}" not in actions.columns:
+        return {}
+    day = pl.col(f"partition.{column}").cast(pl.Date)
+    counted = actions.group_by(day.alias("day")).agg(pl.col("num_records").sum())
+    return dict(counted.iter_rows())

@@ -204,13 +204,19 @@ def runs(days: Iterable[date]) -> list[tuple[date, date]]:
 
 
 def read_appended(
-    lake: Lake, name: str, files: Iterable[Appended], columns: Sequence[str] | None = None
+    lake: Lake,
+    name: str,
+    files: Iterable[Appended],
+    columns: Sequence[str] | None = None,
+    table: DeltaTable | None = None,
 ) -> pl.DataFrame:
     """Rows of ``files`` of table ``name``, with the commit that brought them as ``_version``.
 
-    ``columns`` (all by default) that a file of an older schema lacks are null.
+    ``columns`` (all by default) that a file of an older schema lacks are null. ``table`` is the table,
+    where the caller has opened it.
     """
-    schema = pl.DataFrame(pa.schema(lake.open(name).schema().to_arrow()).empty_table()).schema
+    table = table or lake.open(name)
+    schema = pl.DataFrame(pa.schema(table.schema().to_arrow()).empty_table()).schema
     kept = list(columns or schema)
     frames = [pl.DataFrame(schema={column: schema[column] for column in kept} | {"_version": pl.Int64()})]
     for file in files:

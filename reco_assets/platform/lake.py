@@ -222,9 +222,7 @@ class Lake:
             raise ConcurrentWrite(
                 f"writing {name}: another writer was there first: {error}", hint="run it again"
             ) from error
-        version = self.version(name)
-        assert version is not None
-        return version
+        return (onto or self.open(name)).version()
 
 
 def open_lake(settings: Settings) -> Lake:

@@ -36,6 +36,13 @@ class Indexes:
         """The indexes of this home."""
         return cls.local(lake, settings.home / "index")
 
+    def follow(self) -> int:
+        """Bring every index up to its table, making those that are missing; how many rows were read."""
+        parts = (self.known, self.history, self.past)
+        return sum(
+            part.follow() for part in parts if isinstance(part, IndexedKnown | IndexedHistory | IndexedPast)
+        )
+
     @property
     def rows_read(self) -> int:
         """Rows found in indexes so far."""

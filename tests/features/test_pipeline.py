@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -124,6 +126,29 @@ def test_daily_rows_are_the_point_in_time_values(shop: Engine) -> None:
 
     expected = daily.drop("as_of").rename({"as_of_time": "as_of"}).select(found.columns)
     assert_frame_equal(found.sort("user_id", "as_of"), expected.sort("user_id", "as_of"), check_exact=True)
+
+
+@pytest.mark.parametrize("at", ["2024-05-03T00:00:10", "2024-05-03T11:37:12", "2024-05-03T23:59:59"])
+@pytest.mark.parametrize(
+    ("key", "features"),
+    [
+        ("user_id", pipeline.point_in_time_user_features),
+        ("product_id", pipeline.point_in_time_product_features),
+    ],
+)
+def test_a_moment_asked_alone_is_what_it_is_among_others(
+    shop: Engine, key: str, features: Callable[[Engine, pa.Table], pa.Table], at: str
+) -> None:
+    build(shop, FIRST, LAST)
+    ids = shop.lake.scan("silver/interactions").select(pl.col(key).drop_nulls().unique()).collect()
+    alone = ids.with_columns(as_of=pl.lit(moment(at)).cast(pl.Datetime("us", "UTC")))
+    others = alone.with_columns(pl.col("as_of") + pl.duration(minutes=7))
+
+    found = pl.DataFrame(features(shop, alone.to_arrow()))
+    among = pl.DataFrame(features(shop, pl.concat([alone, others]).to_arrow()))
+
+    expected = among.filter(pl.col("as_of") == moment(at))
+    assert_frame_equal(found, expected, check_exact=True, check_row_order=False)
 
 
 @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])

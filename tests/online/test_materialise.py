@@ -106,6 +106,13 @@ def test_values_live_for_their_days_and_are_replaced_in_place(store: redis.Redis
     assert 29 * 86_400 < store.ttl(keys.user("ann")) <= 30 * 86_400
 
 
+def test_many_values_are_one_write_to_disk(store: redis.Redis) -> None:
+    people = users(**{f"u{number}": 1.0 for number in range(500)})
+    store.config_resetstat()
+    write_users(store, people, recents(), bought(), ttl_days=30)
+    assert store.info("commandstats")["cmdstat_exec"]["calls"] == 1  # Redis flushes at the end of each
+
+
 def test_products_are_written_before_they_are_announced(store: redis.Redis) -> None:
     write_products(store, products("p1", "p2", popularity=7.0), epoch=12, ttl_days=7)
     [entry] = changes(store)

@@ -117,6 +117,25 @@ def test_a_changed_catalogue_is_told(shop: Shop) -> None:
         assert followed[name] == value
 
 
+def test_what_the_catalogue_has_known_before_takes_effect_in_its_time(shop: Shop) -> None:
+    others = (row for row in SHELF if row["product_id"] != "p1")
+    now_and_then = (
+        product("p1", "hats", price=9.0, until="2024-05-01T14:00"),
+        product("p1", "hats", price=5.0, since="2024-05-01T14:00"),
+    )
+    shop.lake.replace("silver/products", products(*now_and_then, *others).to_arrow())
+    shop.take(events(click("u1", "p1", at="2024-05-01T12:00")))
+    shop.refresh("2024-05-01T13:59")
+
+    before = shop.refresh("2024-05-01T13:59:59")
+    at = shop.refresh("2024-05-01T14:00")
+    after = shop.refresh("2024-05-01T14:01")
+
+    assert [done.products for done in (before, at, after)] == [0, 1, 0]
+    followed = shop.values()
+    assert followed == shop.filled_anew("2024-05-01T14:01")
+
+
 def test_a_day_made_anew_touches_those_whose_events_differ(shop: Shop) -> None:
     shop.take(events(*(click(user, "p1", at="2024-05-01T12:00") for user in ("u1", "u2"))))
     shop.refresh("2024-05-01T13:00")
