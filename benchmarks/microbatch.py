@@ -25,7 +25,7 @@ from reco_assets.errors import RecoError
 from reco_assets.events.landing import import_landing
 from reco_assets.features.pipeline import BUILDS
 from reco_assets.interactions.pipeline import build_interactions
-from reco_assets.online.refresh import read_mark
+from reco_assets.online.mark import read_mark
 from reco_assets.platform.duckdb_engine import DuckDBEngine
 from reco_assets.platform.lake import Lake, open_lake
 from reco_assets.platform.redis import open_redis, stop_redis
