@@ -10,7 +10,7 @@ from typing import cast
 import polars as pl
 import redis
 
-from benchmarks.live import free_port
+from benchmarks.process import free_port
 from benchmarks.report import Stopwatch, Value, log
 from benchmarks.streaming_home import last_micro_batch
 from reco_assets.events.importer import EVENTS, QUARANTINE
@@ -18,7 +18,8 @@ from reco_assets.features.meaning import differences
 from reco_assets.features.pipeline import BUILDS, INTERACTIONS
 from reco_assets.interactions.pipeline import build_interactions
 from reco_assets.online import keys
-from reco_assets.online.refresh import read_mark, refresh
+from reco_assets.online.mark import read_mark
+from reco_assets.online.refresh import refresh
 from reco_assets.platform.duckdb_engine import DuckDBEngine
 from reco_assets.platform.lake import Lake, open_lake
 from reco_assets.platform.redis import open_redis, stop_redis

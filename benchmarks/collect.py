@@ -21,8 +21,8 @@ import httpx
 import numpy as np
 import redis
 
-from benchmarks.live import free_port, process
 from benchmarks.load import Outcome, closed_loop, open_loop
+from benchmarks.process import free_port, process
 from benchmarks.report import Value, log, process_tree, report
 from reco_assets.errors import RecoError
 from reco_assets.platform.redis import open_redis, stop_redis

@@ -41,7 +41,7 @@ from reco_assets.features.catalogue import USER_FEATURES, names
 from reco_assets.features.windows import WATERMARK_US, WINDOW_US
 from reco_assets.online import keys
 from reco_assets.online.codec import USER_HEAD, U
-from reco_assets.online.refresh import read_mark
+from reco_assets.online.mark import read_mark
 from reco_assets.platform.lake import open_lake
 from reco_assets.platform.redis import connect
 from reco_assets.platform.registry import Registry

@@ -26,7 +26,7 @@ from benchmarks.drain import fill, free_port
 from benchmarks.histories import build_history, copy_of
 from benchmarks.report import Stopwatch, log, report
 from reco_assets.errors import RecoError
-from reco_assets.online.refresh import read_mark
+from reco_assets.online.mark import read_mark
 from reco_assets.platform.duckdb_engine import DuckDBEngine
 from reco_assets.platform.lake import Lake, open_lake
 from reco_assets.platform.redis import open_redis, stop_redis

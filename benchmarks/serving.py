@@ -18,8 +18,8 @@ from statistics import median
 import httpx
 import numpy as np
 
-from benchmarks.live import START_SECONDS, free_port, process
 from benchmarks.load import closed_loop, open_loop
+from benchmarks.process import START_SECONDS, free_port, process
 from benchmarks.report import Value, log, process_tree, report, rss_mb
 from benchmarks.serving_shop import Shop, fill, fitted, simulated, states
 from reco_assets.errors import MissingDependency, RecoError

@@ -14,7 +14,7 @@ from typing import Final
 import httpx
 
 from benchmarks.chaos_points import spooled
-from benchmarks.live import free_port
+from benchmarks.process import free_port
 from benchmarks.report import log
 from benchmarks.supervised import Supervised, Waiting
 from reco_assets.errors import MissingDependency
@@ -32,7 +32,7 @@ FOLLOWERS: Final = {
     "Dagster run": ("dagster", "job", "execute", "-m", "reco_assets.definitions", "-j", "microbatches"),
 }
 #: Settings that the processes are told.
-_TOLD: Final = ("home", "redis_port", "service_port", "stream_seconds", "memory_gb")
+_TOLD: Final = ("home", "redis_port", "service_port", "stream_seconds", "memory_gb", "decision_evidence")
 
 
 @dataclass(frozen=True)

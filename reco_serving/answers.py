@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from math import isnan
 from typing import Final
 
+from reco_assets.candidates.sources import Candidates
 from reco_assets.errors import BadRequest
 from reco_assets.features.catalogue import PRODUCT_FEATURES, names
 from reco_assets.recommender.bundle import Bundle
@@ -14,6 +16,7 @@ from reco_assets.recommender.recommend import recommend, trending
 from reco_assets.recommender.types import (
     Context,
     Decision,
+    Floats,
     Recommendation,
     Request,
     UserState,
@@ -23,6 +26,9 @@ from reco_serving.contract import Product, RecommendRequest
 from reco_serving.current import Loaded
 
 _PRICE: Final = names(PRODUCT_FEATURES).index("price")
+
+#: Is told the candidates of an answer and their features.
+Witness = Callable[[Candidates, Floats], None]
 
 log = logging.getLogger("reco.answers")
 
@@ -57,7 +63,12 @@ def category_code(name: str | None, bundle: Bundle) -> int | None:
 
 
 def decide(
-    request: Request, state: UserState, whole: bool, bundle: Bundle, now_us: int
+    request: Request,
+    state: UserState,
+    whole: bool,
+    bundle: Bundle,
+    now_us: int,
+    witness: Witness | None = None,
 ) -> tuple[Decision, bool]:
     """The decision, with the rung that answered, and whether it is degraded.
 
@@ -65,7 +76,7 @@ def decide(
     popular.
     """
     try:
-        decision = recommend(request, state, bundle, bundle.policy, now_us)
+        decision = recommend(request, state, bundle, bundle.policy, now_us, witness)
     except Exception:
         log.exception("ranking failed; what is popular answers")
         shown = trending(bundle, request.n, request.category)

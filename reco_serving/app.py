@@ -27,6 +27,7 @@ from reco_serving.collector import Collector
 from reco_serving.current import Current
 from reco_serving.decisions import KEPT, DecisionLog
 from reco_serving.endpoints import Endpoint, Parts, answer_recommend, answer_similar, answer_trending
+from reco_serving.evidence import SEED_BITS
 from reco_serving.health import Health, health
 from reco_serving.http import encode
 from reco_serving.intake import PATH, Collecting, Intake
@@ -87,7 +88,10 @@ class Service:
             sink = open_sink(settings, metrics)
             collector = Collector(sink, settings.home / "spool", settings.spool_mb * 1_000_000, metrics)
             collecting = Collecting(collector, metrics, frozenset(settings.cors_origins))
-            self._parts = Parts(current, states, decisions, collecting, metrics, time.time_ns() // 1000)
+            below = round(settings.decision_evidence * 2**SEED_BITS)
+            self._parts = Parts(
+                current, states, decisions, collecting, metrics, time.time_ns() // 1000, below
+            )
             await collector.start()
             current.start()
             decisions.start()

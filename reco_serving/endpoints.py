@@ -33,6 +33,7 @@ from reco_serving.contract import (
 )
 from reco_serving.current import Current, Loaded
 from reco_serving.decisions import DecisionLog
+from reco_serving.evidence import SEED_BITS, Watched
 from reco_serving.http import JSON, Header, Refusal, answer, encode, posted
 from reco_serving.intake import Collecting
 from reco_serving.metrics import Metrics
@@ -49,7 +50,10 @@ log = logging.getLogger("reco.answers")
 
 @dataclass
 class Parts:
-    """What a worker holds while it runs."""
+    """What a worker holds while it runs.
+
+    Records of answers whose seed is below ``evidence_below`` say what they were ranked by.
+    """
 
     current: Current
     states: StateReader
@@ -57,6 +61,7 @@ class Parts:
     collecting: Collecting
     metrics: Metrics
     started_at: int
+    evidence_below: int = 0
 
     def loaded(self) -> Loaded:
         """The bundle that serves; answers 503 where there is none yet."""
@@ -103,14 +108,17 @@ async def answer_recommend(parts: Parts, body: bytes, started: float) -> bytes:
     """POST /recommend."""
     asked = read(RecommendRequest, body)
     loaded = parts.loaded()
-    seed = random.getrandbits(31)
+    seed = random.getrandbits(SEED_BITS)
     request = resolved(asked, loaded.bundle, seed)
     session_id = str(asked.session_id) if asked.session_id is not None else None
-    packed = await parts.states.read(str(asked.user_id), session_id)
+    watched = Watched() if seed < parts.evidence_below else None
+    packed = await parts.states.read(str(asked.user_id), session_id, mark=watched is not None)
     read_at = time.perf_counter()
     now_us = time.time_ns() // 1000
     state, whole = unpack(packed, loaded.bundle.items)
-    decision, degraded = decide(request, state, whole, loaded.bundle, now_us)
+    with loaded.feed.steady:
+        decision, degraded = decide(request, state, whole, loaded.bundle, now_us, watched)
+        product_epoch, products_at = loaded.feed.epoch, loaded.feed.at
     decided_at = time.perf_counter()
     shown = products(decision.recommendations, loaded)
     recommendation_id = f"{now_us:014x}{os.urandom(5).hex()}"
@@ -134,7 +142,7 @@ async def answer_recommend(parts: Parts, body: bytes, started: float) -> bytes:
             session_state=packed.session,
             reached=packed.reached,
             bundle=loaded.bundle.version,
-            product_epoch=loaded.feed.epoch,
+            product_epoch=product_epoch,
             now_us=now_us,
             seed=seed,
             rung=decision.rung,
@@ -142,6 +150,7 @@ async def answer_recommend(parts: Parts, body: bytes, started: float) -> bytes:
             products=[one.product_id for one in shown],
             scores=[one.score for one in decision.recommendations],
             sources=[one.source for one in shown],
+            evidence=watched.evidence(packed.mark, products_at) if watched is not None else None,
         )
     )
     parts.metrics.rungs.labels(decision.rung).inc()

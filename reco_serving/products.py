@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias, cast
 
@@ -12,13 +13,13 @@ from reco_assets.catalogue.items import ItemTable
 from reco_assets.online import keys
 from reco_assets.online.codec import decode_products, unpack_keys
 from reco_assets.recommender.bundle import Bundle
-from reco_assets.recommender.types import Int32s
+from reco_assets.recommender.types import Floats, Int32s
 
 #: Products read from Redis at a time; between two reads other requests get their turn.
 CHUNK: Final = 500
 _NEVER: Final = b"0-0"
 
-#: One entry of the stream: its id, and its fields ``epoch`` and ``keys``.
+#: One entry of the stream: its id, and its fields ``epoch``, ``at`` and ``keys``.
 _Entry: TypeAlias = tuple[bytes, dict[bytes, bytes]]
 
 
@@ -31,21 +32,27 @@ class ProductFeed:
     epoch
         The Delta version of ``gold/product_features`` that the bundle's matrix is at; -1 where the
         online store has none yet and the matrix is as the bundle was made.
+    at
+        The moment that the matrix shows, UTC microseconds; 0 where that is not known.
+    steady
+        Whoever holds it finds all products as of one moment, until they let go of it.
     """
 
     client: redis.Redis
     bundle: Bundle
     epoch: int = -1
+    at: int = 0
+    steady: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _seen: bytes = field(default=_NEVER, repr=False)
 
     def load(self) -> int:
         """Read every product; how many had a value. Changes announced meanwhile are seen afterwards."""
         newest = cast("list[_Entry]", self.client.xrevrange(keys.PRODUCT_CHANGES, count=1))
         self._seen = newest[0][0] if newest else _NEVER
-        epoch = self.client.get(keys.PRODUCT_EPOCH)
-        found = self._apply(np.arange(len(self.bundle.items), dtype=np.int32))
-        self.epoch = int(epoch) if epoch is not None else -1
-        return found
+        told = self.client.get(keys.PRODUCT_EPOCH)
+        epoch = int(told) if told is not None else -1
+        at = int(newest[0][1].get(b"at", 0)) if newest else 0
+        return self._apply(np.arange(len(self.bundle.items), dtype=np.int32), epoch, at)
 
     def follow(self) -> int:
         """Read what was announced since; how many products changed."""
@@ -62,19 +69,26 @@ class ProductFeed:
             return self.load()
         changed = np.unique(np.concatenate([unpack_keys(entry[b"keys"]) for _, entry in fresh]))
         rows = self.bundle.items.rows(changed)
-        applied = self._apply(rows[rows >= 0])
-        self._seen, self.epoch = fresh[-1][0], int(fresh[-1][1][b"epoch"])
+        last = fresh[-1][1]
+        applied = self._apply(rows[rows >= 0], int(last[b"epoch"]), int(last.get(b"at", 0)))
+        self._seen = fresh[-1][0]
         return applied
 
-    def _apply(self, rows: Int32s) -> int:
+    def _apply(self, rows: Int32s, epoch: int, at: int) -> int:
+        """Read the products ``rows``, then put them in together: no answer is made from half of an epoch."""
         names = _names(self.bundle.items, rows)
-        applied = 0
+        found: list[Int32s] = [np.empty(0, np.int32)]
+        read: list[Floats] = [np.empty((0, self.bundle.product_matrix.shape[1]), np.float32)]
         for start in range(0, len(names), CHUNK):
             values = cast("list[bytes | None]", self.client.mget(names[start : start + CHUNK]))
             places, features = decode_products(values)
-            self.bundle.update_products(rows[start + places], features)
-            applied += len(places)
-        return applied
+            found.append(rows[start + places])
+            read.append(features)
+        changed, features = np.concatenate(found), np.concatenate(read)
+        with self.steady:
+            self.bundle.update_products(changed, features)
+            self.epoch, self.at = epoch, at
+        return len(changed)
 
 
 def _names(items: ItemTable, rows: Int32s) -> list[str]:

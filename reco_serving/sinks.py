@@ -15,7 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from reco_assets.online import keys
-from reco_assets.online.codec import EVENT_BYTES, PENDING_BYTES, SESSION_HEADER
+from reco_assets.online.codec import EVENT_BYTES, PENDING_BYTES, PENDING_MOST, SESSION_HEADER
 from reco_assets.platform.redis import redis_url
 from reco_assets.platform.settings import Settings
 from reco_assets.platform.streams.open import open_stream
@@ -31,7 +31,8 @@ SESSION_SECONDS: Final = 86_400
 _BESIDE_SECONDS: Final = 0.25
 
 #: KEYS: S streams, then values. ARGV: S, the most entries of a stream, for each stream a count and its
-#: records; then for each value its lifetime in seconds, its header, the size of an entry, and entries.
+#: records; then for each value its lifetime in seconds, its header, the size of an entry, how many it keeps,
+#: and entries.
 #: Returns the number of a stream that has no room, in which case nothing was written; else 0.
 #: An entry that is there already is not appended again: a client that hears nothing sends twice.
 _COLLECT: Final = f"""{ADD}
@@ -48,17 +49,17 @@ for i = 1, streams do
   at = at + count + 1
 end
 for i = streams + 1, #KEYS do
-  local head, size, fresh = ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3]
+  local head, size, fresh = ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 4]
   local value = redis.call('GET', KEYS[i])
   if not value or string.sub(value, 1, #head) ~= head or (#value - #head) % size ~= 0 then value = head end
   for first = 1, #fresh, size do
     local entry = string.sub(fresh, first, first + size - 1)
     if not string.find(value, entry, #head + 1, true) then value = value .. entry end
   end
-  local most = size * {RECENT}
+  local most = size * tonumber(ARGV[at + 3])
   if #value > #head + most then value = head .. string.sub(value, -most) end
   redis.call('SET', KEYS[i], value, 'EX', ARGV[at])
-  at = at + 4
+  at = at + 5
 end
 return 0
 """
@@ -114,10 +115,10 @@ class Values:
             told += [len(values), *values]
         for user_id, entries in users.items():
             names.append(keys.pending(user_id))
-            told += [self._user_seconds, b"", PENDING_BYTES, b"".join(entries)]
+            told += [self._user_seconds, b"", PENDING_BYTES, PENDING_MOST, b"".join(entries)]
         for session_id, entries in sessions.items():
             names.append(keys.session(session_id))
-            told += [SESSION_SECONDS, SESSION_HEADER, EVENT_BYTES, b"".join(entries)]
+            told += [SESSION_SECONDS, SESSION_HEADER, EVENT_BYTES, RECENT, b"".join(entries)]
         if not names:
             return 0
         return int(cast("int", await self._collect(names, told)))

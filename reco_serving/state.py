@@ -32,13 +32,15 @@ MEND_SECONDS: Final = 0.5
 class Packed:
     """The values of a user and of a session as they lie in Redis; ``reached`` is false where it failed.
 
-    ``pending`` holds what was collected of the user and is not yet in ``user``.
+    ``pending`` holds what was collected of the user and is not yet in ``user``; ``mark`` says how far
+    the store had come, where that was asked for.
     """
 
     user: bytes | None = None
     pending: bytes | None = None
     session: bytes | None = None
     reached: bool = True
+    mark: bytes | None = None
 
 
 @dataclass
@@ -60,13 +62,15 @@ class StateReader:
         )
         return cls(client)
 
-    async def read(self, user_id: str, session_id: str | None) -> Packed:
-        """The values of a user and a session, in one round trip."""
+    async def read(self, user_id: str, session_id: str | None, mark: bool = False) -> Packed:
+        """The values of a user and a session, and how far the store has come, in one round trip."""
         if self.trouble is not None:
             return Packed(reached=False)
         wanted = [keys.user(user_id), keys.pending(user_id)]
         if session_id is not None:
             wanted.append(keys.session(session_id))
+        if mark:
+            wanted.append(keys.ONLINE_MARK)
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 values = cast("list[bytes | None]", await self.client.mget(wanted))
@@ -74,7 +78,12 @@ class StateReader:
             # not lost: it is in every answer as its rung, in the counter and on /health
             self._blow(error)
             return Packed(reached=False)
-        return Packed(values[0], values[1], values[2] if session_id is not None else None)
+        return Packed(
+            values[0],
+            values[1],
+            values[2] if session_id is not None else None,
+            mark=values[-1] if mark else None,
+        )
 
     async def ping(self) -> bool:
         """Whether Redis answers; for /health."""
@@ -115,16 +124,17 @@ def unpack(packed: Packed, items: ItemTable) -> tuple[UserState, bool]:
             state = decode_user(packed.user, items)
         if packed.pending:
             told = decode_pending(packed.pending, items)
-            state = _with_events(_with_bought(state, *told[:2]), *told)
+            state = _with_events(_with_bought(state, *told), items, *told)
         if packed.session is not None:
-            state = _with_events(state, *decode_session(packed.session, items))
+            state = _with_events(state, items, *decode_session(packed.session, items))
     except IncompatibleBundle:
         # a newer or older writer: as good as unknown, and the answer says so
         whole = False
     return state, whole
 
 
-def _with_events(state: UserState, rows: Int32s, kinds: Int8s, times: Int64s) -> UserState:
+def _with_events(state: UserState, items: ItemTable, rows: Int32s, kinds: Int8s, times: Int64s) -> UserState:
+    """``state`` with the events that it lacks, all of them in the order in which the tables have them."""
     known = set(zip(state.items.tolist(), state.kinds.tolist(), state.times.tolist(), strict=True))
     told = zip(rows.tolist(), kinds.tolist(), times.tolist(), strict=True)
     fresh = np.array([event not in known for event in told], np.bool_)
@@ -133,13 +143,16 @@ def _with_events(state: UserState, rows: Int32s, kinds: Int8s, times: Int64s) ->
     every_item = np.concatenate([state.items, rows[fresh]])
     every_kind = np.concatenate([state.kinds, kinds[fresh]])
     every_time = np.concatenate([state.times, times[fresh]])
-    order = np.argsort(every_time, kind="stable")[-RECENT:]
+    order = np.lexsort((every_kind, items.keys[every_item], every_time))[-RECENT:]
     return replace(state, items=every_item[order], kinds=every_kind[order], times=every_time[order])
 
 
-def _with_bought(state: UserState, rows: Int32s, kinds: Int8s) -> UserState:
-    bought = [row for row in rows[kinds == EventType.purchase].tolist() if row not in state.bought]
-    if not bought:
+def _with_bought(state: UserState, rows: Int32s, kinds: Int8s, times: Int64s) -> UserState:
+    """``state`` with what was bought since: each product at the place of its last purchase."""
+    told = np.flatnonzero(kinds == EventType.purchase)
+    if not len(told):
         return state
-    own = np.concatenate([state.bought, np.array(list(dict.fromkeys(bought)), np.int32)])
+    in_time = rows[told][np.argsort(times[told], kind="stable")].tolist()
+    last = list(dict.fromkeys(reversed(in_time)))[::-1]
+    own = np.concatenate([state.bought[~np.isin(state.bought, last)], np.array(last, np.int32)])
     return replace(state, bought=own[-BOUGHT:])

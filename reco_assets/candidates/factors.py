@@ -96,15 +96,15 @@ class Factors(Stored):
         if len(log) == 0:
             nothing = np.zeros((len(items), FACTORS), np.float32)
             return cls(nothing, _gram(nothing), np.empty(0, np.int32), nothing[:0].T.copy())
-        n_users = int(log.user.max()) + 1
+        # only who and what is in the log: whoever comes later must not turn the dice of the start
+        people, user = np.unique(log.user, return_inverse=True)
+        known, item = np.unique(log.item, return_inverse=True)
         weights = EVENT_WEIGHTS[log.kind] * np.float32(ALPHA)
-        matrix = csr_matrix((weights, (log.user, log.item)), shape=(n_users, len(items)), dtype=np.float32)
+        matrix = csr_matrix((weights, (user, item)), shape=(len(people), len(known)), dtype=np.float32)
         matrix.sum_duplicates()
         # a thousand clicks on one product are not a thousand times the liking
         matrix.data = np.float32(ALPHA) * np.log1p(matrix.data / np.float32(ALPHA))
-        counts = np.bincount(log.item, minlength=len(items))
-        people = int(np.count_nonzero(np.diff(matrix.indptr)))
-        width = min(int(np.count_nonzero(counts)), people) // PER_FACTOR
+        width = min(len(known), len(people)) // PER_FACTOR
         with threadpool_limits(1, "blas"):
             model = AlternatingLeastSquares(
                 factors=int(np.clip(width, 2, FACTORS)),
@@ -113,8 +113,9 @@ class Factors(Stored):
                 random_state=7,
             )
             model.fit(matrix, show_progress=False)
-        factors = np.ascontiguousarray(model.item_factors, np.float32)
-        factors[counts == 0] = 0.0
+        factors = np.zeros((len(items), model.item_factors.shape[1]), np.float32)
+        factors[known] = model.item_factors
+        counts = np.bincount(log.item, minlength=len(items))
         head = np.lexsort((np.arange(len(items)), -counts))[:HEAD].astype(np.int32)
         head = head[counts[head] > 0]
         return cls(factors, _gram(factors), head, np.ascontiguousarray(factors[head].T))

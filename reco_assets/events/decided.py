@@ -15,6 +15,30 @@ PARTITIONS: Final = 1
 _Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 
+class Evidence(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """What an answer was ranked by, in so few bytes that training can be compared with it.
+
+    Attributes
+    ----------
+    version
+        Of the way in which the two digests are made; see recommender/digest.
+    users_at, products_at
+        The moments of the refreshes that the values of the user and of the products came from, UTC
+        microseconds; 0 where there was none. While a refresh is under way, a user's value may
+        already be of the next one.
+    candidates
+        Digest of the candidates' rows in their order.
+    columns
+        Digest of each column of the ranker's matrix, 4 bytes each.
+    """
+
+    version: int
+    users_at: _Whole
+    products_at: _Whole
+    candidates: Annotated[int, Meta(ge=0)]
+    columns: bytes
+
+
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
     """One decision with all that is needed to make it again, to the bit.
 
@@ -32,6 +56,8 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
         Which product features the bundle had.
     products, scores, sources
         The answer, best first.
+    evidence
+        What it was ranked by, in the share of records that ``RECO_DECISION_EVIDENCE`` asks for.
     """
 
     recommendation_id: Annotated[str, Meta(min_length=1)]
@@ -49,6 +75,7 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     products: list[str]
     scores: list[float]
     sources: list[str]
+    evidence: Evidence | None = None
 
 
 class Asker(msgspec.Struct, frozen=True):

@@ -49,6 +49,9 @@ KEY_BYTES: Final = 6
 EVENT_BYTES: Final = 13
 PENDING_BYTES: Final = EVENT_BYTES + KEY_BYTES
 SESSION_HEADER: Final = bytes((VERSION, 0))
+#: Pending events that are kept of one user, the last. More than the recent events that count, because
+#: what was bought must not be shown again however much the user has done since the last micro-batch.
+PENDING_MOST: Final = 10 * RECENT
 
 CATALOGUE: Final = bytes.fromhex(catalogue_hash()[:8])
 U: Final = len(USER_FEATURES)
@@ -119,7 +122,7 @@ def decode_session(value: bytes, items: ItemTable) -> tuple[Int32s, Int8s, Int64
 
 
 def decode_pending(value: bytes, items: ItemTable) -> tuple[Int32s, Int8s, Int64s]:
-    """Item rows, kinds and times of a user's last ``RECENT`` pending events, in the order of arrival.
+    """Item rows, kinds and times of a user's last ``PENDING_MOST`` pending events, in the order of arrival.
 
     Products that ``items`` lacks are left out.
 
@@ -130,8 +133,9 @@ def decode_pending(value: bytes, items: ItemTable) -> tuple[Int32s, Int8s, Int64
     """
     if len(value) % PENDING_BYTES:
         raise IncompatibleBundle("reading a user's pending events: they were packed by another version")
-    entries = np.frombuffer(value, np.uint8).reshape(-1, PENDING_BYTES)[-RECENT:]
-    keys, kinds, times = _unpack(np.ascontiguousarray(entries[:, :EVENT_BYTES]).reshape(-1), 0, 0, RECENT)
+    entries = np.frombuffer(value, np.uint8).reshape(-1, PENDING_BYTES)[-PENDING_MOST:]
+    events = np.ascontiguousarray(entries[:, :EVENT_BYTES]).reshape(-1)
+    keys, kinds, times = _unpack(events, 0, 0, PENDING_MOST)
     rows = items.rows(keys)
     known = rows >= 0
     return rows[known], kinds[known], times[known]

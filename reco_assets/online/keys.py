@@ -10,7 +10,8 @@ PRODUCT_EPOCH: Final = "products:epoch"
 ONLINE_MARK: Final = "online:mark"
 #: How the last micro-batch went, as JSON; see online/stream_status.
 STREAM_STATUS: Final = "stream:status"
-#: Stream of product changes: fields ``epoch`` and ``keys``, the packed 6-byte keys that changed.
+#: Stream of product changes: fields ``epoch``, ``at``, the moment of the values, UTC microseconds, and
+#: ``keys``, the packed 6-byte keys that changed.
 PRODUCT_CHANGES: Final = "products:changes"
 
 

@@ -127,6 +127,7 @@ def write_products(
     *,
     epoch: int,
     ttl_days: int,
+    at: int = 0,
     progress: Progress = lambda written: None,
 ) -> int:
     """Write product values, then announce them under ``epoch``; how many there were.
@@ -139,16 +140,18 @@ def write_products(
         product_id, category, and the product features by name: the products that changed.
     epoch
         Delta version of ``gold/product_features`` that they were read from.
+    at
+        The moment that they are the values of, UTC microseconds; 0 where nobody asks.
     """
     ids = products["product_id"].to_list()
     values = encode_products(feature_matrix(products, PRODUCT_FEATURES), _category_keys(products["category"]))
     _write(client, [keys.product(product_id) for product_id in ids], values, ttl_days, progress)
-    announce(client, product_keys(ids), epoch)
+    announce(client, product_keys(ids), epoch, at)
     return len(ids)
 
 
-def announce(client: redis.Redis, changed: UInt64s, epoch: int) -> None:
-    """Tell the service's workers that the values of the products ``changed`` are new."""
+def announce(client: redis.Redis, changed: UInt64s, epoch: int, at: int = 0) -> None:
+    """Tell the service's workers that the values of the products ``changed`` are new, and of which moment."""
     whole = len(changed) > MOST_CHANGES
     batches = (
         [b""]
@@ -157,7 +160,7 @@ def announce(client: redis.Redis, changed: UInt64s, epoch: int) -> None:
     )
     with client.pipeline(transaction=True) as together:
         for batch in batches:
-            entry: dict[str | bytes, bytes | int] = {"epoch": epoch, "keys": batch}
+            entry: dict[str | bytes, bytes | int] = {"epoch": epoch, "at": at, "keys": batch}
             together.xadd(keys.PRODUCT_CHANGES, entry, maxlen=ENTRIES, approximate=True)  # type: ignore[arg-type]
         together.set(keys.PRODUCT_EPOCH, epoch)
         together.execute()

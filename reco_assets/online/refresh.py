@@ -23,6 +23,7 @@ from reco_assets.features.history import IN_LAKE, History
 from reco_assets.features.products import ATTRIBUTES, HORIZONS
 from reco_assets.features.windows import WATERMARK_US, WINDOW_US
 from reco_assets.online import keys
+from reco_assets.online.mark import Mark, micros_of, read_mark
 from reco_assets.online.materialise import settle, with_pending, write_products, write_users
 from reco_assets.online.past import LakePast, Past, bought_products, recent_events
 from reco_assets.online.state import known_products, known_users, product_rows, user_rows
@@ -40,19 +41,6 @@ _DAY: Final = timedelta(days=1)
 _MOST_DAYS: Final = 7
 _FEATURES: Final = "gold/product_features"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Mark(msgspec.Struct, frozen=True):
-    """How far the online store has come: the moment, and the version of each table it was made from.
-
-    ``newest`` is the time of the newest event in it.
-    """
-
-    at: datetime
-    interactions: int
-    raw: int
-    products: int
-    newest: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -110,20 +98,12 @@ def refresh(
     settle(client, _drained(client, scope))
     if len(scope.products):
         rows = product_rows(engine, scope.products, at, history)
-        write_products(client, rows, epoch=lake.version(_FEATURES) or 0, ttl_days=product_ttl_days)
+        epoch, moment = lake.version(_FEATURES) or 0, micros_of(at)
+        write_products(client, rows, epoch=epoch, at=moment, ttl_days=product_ttl_days)
     times = [time for time in (before.newest if before else None, scope.newest) if time is not None]
     mark = msgspec.structs.replace(now, newest=max(times, default=None))
     client.set(keys.ONLINE_MARK, msgspec.json.encode(mark))
     return Refreshed(at, written, len(scope.products), scope.whole, mark)
-
-
-def read_mark(client: redis.Redis) -> Mark | None:
-    """How far the online store has come; None where it is empty or was written by another version."""
-    written = cast("bytes | None", client.get(keys.ONLINE_MARK))
-    try:
-        return msgspec.json.decode(written, type=Mark) if written is not None else None
-    except msgspec.DecodeError:
-        return None
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,12 @@ class Settings(BaseSettings):
         description="Events that a worker of the service keeps on disk while the stream is down, MB.",
         ge=1,
     )
+    decision_evidence: float = Field(
+        0.0,
+        description="Share of decision records that hold digests of candidates and features.",
+        ge=0,
+        le=1,
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Origins whose pages may send events, with commas between; * is any.",

@@ -42,8 +42,8 @@ def product_timeline(
 ) -> ProductTimeline:
     """Every change of a product's windowed features in ``[first, last)``.
 
-    A value changes when a window of the product closes, and for all products at the start and
-    when a day passes (a day enters and a day leaves the horizons).
+    A value changes when a window of the product closes, when the catalogue says something else of it,
+    and for all products at the start and when a day passes (a day enters and a day leaves the horizons).
     """
     low, high = _day(first), _day(last)
     changed = (
@@ -56,11 +56,18 @@ def product_timeline(
         .filter(pl.col("as_of").is_between(first, last))
         .collect()
     )
+    told = [
+        lake.scan("silver/products")
+        .select("product_id", as_of=pl.col(column).dt.timestamp("us"))
+        .filter(pl.col("as_of").is_between(first, last))
+        .collect()
+        for column in ("valid_from", "valid_to")
+    ]
     marks = [first, *range((first // DAY_US + 1) * DAY_US + WATERMARK_US, last, DAY_US)]
     everywhere = pl.DataFrame({"product_id": history.items.ids.tolist()}).join(
         pl.DataFrame({"as_of": marks}, schema={"as_of": pl.Int64}), how="cross"
     )
-    points = pl.concat([changed, everywhere]).unique().with_columns(pl.col("as_of").cast(_TIME))
+    points = pl.concat([changed, *told, everywhere]).unique().with_columns(pl.col("as_of").cast(_TIME))
     rows = _frame(point_in_time_product_features(engine, points.to_arrow()))
     return ProductTimeline.of_rows(rows, history.items)
 

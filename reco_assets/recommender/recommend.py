@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from math import ceil
 from typing import Final
@@ -98,21 +98,34 @@ def features_of(
     )
 
 
-def recommend(request: Request, state: UserState, bundle: Bundle, policy: Policy, now: int) -> Decision:
+def recommend(
+    request: Request,
+    state: UserState,
+    bundle: Bundle,
+    policy: Policy,
+    now: int,
+    witness: Callable[[Candidates, Floats], None] | None = None,
+) -> Decision:
     """Answer one request.
 
     Parameters
     ----------
     now
         UTC microseconds.
+    witness
+        Is told the candidates and their features, also where there is no ranker to read them.
 
     Returns
     -------
     ``request.n`` products, fewer only where the catalogue has no more that the rules allow.
     """
     past, candidates = propose(request, state, bundle, policy, now)
+    if bundle.ranker is not None or witness is not None:
+        matrix = features_of(request, state, past, candidates, bundle, now)
+        if witness is not None:
+            witness(candidates, matrix)
     if bundle.ranker is not None:
-        scores = bundle.ranker.score(features_of(request, state, past, candidates, bundle, now))
+        scores = bundle.ranker.score(matrix)
     else:
         scores = blend(candidates.scores, bundle.manifest.blend)
     order = np.lexsort((_lots(candidates.items, request.seed), -scores))

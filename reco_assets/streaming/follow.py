@@ -17,7 +17,7 @@ from reco_assets.events.drain import waiting
 from reco_assets.features.windows import WATERMARK_US, WINDOW_US
 from reco_assets.interactions.pipeline import INTERACTIONS
 from reco_assets.interactions.withdrawn import NO_ORDERS, ORDERS, orders_version
-from reco_assets.online.refresh import Mark, read_mark
+from reco_assets.online.mark import Mark, read_mark
 from reco_assets.platform.duckdb_engine import DuckDBEngine
 from reco_assets.platform.increments import Progress
 from reco_assets.platform.lake import Lake, open_lake

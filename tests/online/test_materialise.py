@@ -127,9 +127,9 @@ def test_products_are_written_before_they_are_announced(store: redis.Redis) -> N
 
 
 def test_too_many_changes_are_announced_as_everything(store: redis.Redis) -> None:
-    announce(store, np.arange(MOST_CHANGES + 1, dtype=np.uint64), epoch=3)
+    announce(store, np.arange(MOST_CHANGES + 1, dtype=np.uint64), epoch=3, at=17)
     [entry] = changes(store)
-    assert entry == {b"epoch": b"3", b"keys": b""}
+    assert entry == {b"epoch": b"3", b"at": b"17", b"keys": b""}
 
 
 def test_a_million_users_fit_in_400_megabytes(store: redis.Redis) -> None:

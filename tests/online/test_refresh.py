@@ -14,7 +14,8 @@ from reco_assets.catalogue.items import product_keys
 from reco_assets.events.contract import RAW_SCHEMA
 from reco_assets.online import keys
 from reco_assets.online.codec import pack_pending
-from reco_assets.online.refresh import Refreshed, read_mark, refresh
+from reco_assets.online.mark import read_mark
+from reco_assets.online.refresh import Refreshed, refresh
 from reco_assets.online.state import moment_of
 from reco_assets.platform.duckdb_engine import DuckDBEngine
 from reco_assets.platform.lake import Lake

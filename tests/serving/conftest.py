@@ -99,6 +99,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         "RECO_REDIS_PORT": str(settings.redis_port),
         "RECO_SERVICE_PORT": str(settings.service_port),
         "RECO_CORS_ORIGINS": "https://shop.example",
+        "RECO_DECISION_EVIDENCE": "1",
     }
     log = folder / "service.log"
     with (

@@ -14,7 +14,7 @@ import redis
 from reco_assets.catalogue.items import product_keys
 from reco_assets.events.plain import Gist, plain
 from reco_assets.online import keys
-from reco_assets.online.codec import PENDING_BYTES, decode_pending, decode_session
+from reco_assets.online.codec import PENDING_BYTES, PENDING_MOST, decode_pending, decode_session
 from reco_assets.platform.settings import Settings
 from reco_assets.platform.streams.open import open_stream
 from reco_assets.platform.streams.redis_stream import partition_of
@@ -121,18 +121,20 @@ def test_events_lie_in_the_stream_by_user_and_product_events_beside_it(
 def test_an_event_that_comes_twice_is_pending_once_and_only_the_last_count(
     store: redis.Redis, redis_settings: Settings, tmp_path: Path, metrics: Metrics
 ) -> None:
-    numbers = range(RECENT + 5)
+    numbers = range(PENDING_MOST + 5)
 
     async def use(collector: Collector) -> None:
-        for number in numbers:
-            await collector.put(arrived(event(number)))
-            await collector.put(arrived(event(number), event(number)))
+        for first in range(0, len(numbers), RECENT):
+            some = numbers[first : first + RECENT]
+            await collector.put(arrived(*(event(number) for number in some)))
+            await collector.put(arrived(*(event(number) for number in some for _ in range(2))))
 
     run(open_sink(redis_settings, metrics), tmp_path, metrics, use)
     value = store.get(keys.pending("ann"))
     assert isinstance(value, bytes)
-    assert len(value) == RECENT * PENDING_BYTES
-    assert decode_pending(value, items())[2].tolist() == [NOW_US + n * 1_000_000 for n in numbers][-RECENT:]
+    times = [NOW_US + number * 1_000_000 for number in numbers]
+    assert len(value) == PENDING_MOST * PENDING_BYTES
+    assert decode_pending(value, items())[2].tolist() == times[-PENDING_MOST:]
     session = store.get(keys.session("s1"))
     assert isinstance(session, bytes)
     assert len(session) == 2 + RECENT * 13

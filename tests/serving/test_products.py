@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
+
 import numpy as np
 import polars as pl
 import redis
@@ -13,8 +15,8 @@ from tests.online.test_materialise import products
 from tests.serving.bundles import bundle
 
 
-def write(store: redis.Redis, frame: pl.DataFrame, epoch: int) -> None:
-    write_products(store, frame, epoch=epoch, ttl_days=7)
+def write(store: redis.Redis, frame: pl.DataFrame, epoch: int, at: int = 0) -> None:
+    write_products(store, frame, epoch=epoch, at=at, ttl_days=7)
 
 
 def popularity(feed: ProductFeed, product_id: str) -> float:
@@ -73,3 +75,31 @@ def test_an_announcement_of_everything_is_followed(store: redis.Redis) -> None:
     assert feed.follow() == 2
     assert feed.epoch == 4
     assert feed.follow() == 0
+
+
+def test_the_moment_of_the_values_comes_with_them(store: redis.Redis) -> None:
+    write(store, products("p1"), epoch=1, at=1_000)
+    feed = ProductFeed(store, bundle("b"))
+    assert feed.at == 0
+    feed.load()
+    assert (feed.epoch, feed.at) == (1, 1_000)
+    write(store, products("p2"), epoch=1, at=2_000)
+    assert feed.follow() == 1
+    assert (feed.epoch, feed.at) == (1, 2_000)
+
+
+def test_who_holds_the_products_steady_sees_none_of_the_next_epoch(store: redis.Redis) -> None:
+    many = [f"p{number}" for number in range(60)]
+    write(store, products(*many, popularity=5.0), epoch=1, at=1_000)
+    feed = ProductFeed(store, bundle("b"))
+    feed.load()
+    write(store, products(*many, popularity=6.0), epoch=2, at=2_000)
+    with ThreadPoolExecutor(1) as other:
+        with feed.steady:
+            following = other.submit(feed.follow)
+            assert not wait([following], timeout=0.3).done
+            assert (feed.epoch, feed.at) == (1, 1_000)
+            assert set(feed.bundle.product_matrix[:, 0].tolist()) == {5.0}
+        assert following.result() == 60
+    assert (feed.epoch, feed.at) == (2, 2_000)
+    assert set(feed.bundle.product_matrix[:, 0].tolist()) == {6.0}

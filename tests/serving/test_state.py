@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 import numpy as np
 import redis
 
@@ -11,6 +12,7 @@ from reco_assets.catalogue.items import product_keys
 from reco_assets.events.decided import PARTITIONS, STREAM, Decided, decode
 from reco_assets.online import keys
 from reco_assets.online.codec import encode_session
+from reco_assets.online.mark import Mark, micros_of
 from reco_assets.online.materialise import write_products, write_users
 from reco_assets.platform.redis import open_redis
 from reco_assets.platform.streams.redis_stream import RedisStream
@@ -18,6 +20,7 @@ from reco_assets.recommender.recommend import recommend
 from reco_serving.answers import resolved
 from reco_serving.contract import RecommendRequest, read
 from reco_serving.decisions import KEPT
+from reco_serving.evidence import Watched
 from reco_serving.state import Packed, unpack
 from tests.online.test_materialise import START, bought, products, recents, users
 from tests.serving.bundles import bundle
@@ -90,16 +93,24 @@ def test_a_decision_can_be_made_again_from_its_record(fresh: Running) -> None:
         write_users(
             client, users(ann=1.0), recents(("ann", "p1", "click", 0)), bought(ann=["p4"]), ttl_days=30
         )
+        mark = Mark(START + timedelta(days=1), 5, 6, 7)
+        client.set(keys.ONLINE_MARK, msgspec.json.encode(mark))
         answer = fresh.recommend(user_id="ann", context={"products": ["p2"]}, num_recommendations=7)
         until(lambda: answer["recommendation_id"] in records(client), "the record is written")
         record = records(client)[answer["recommendation_id"]]
-    used = bundle(record.bundle)
+        used = bundle(record.bundle)
     request = resolved(read(RecommendRequest, record.request), used, record.seed)
     state, whole = unpack(
         Packed(record.user_state, record.pending_state, record.session_state, record.reached), used.items
     )
     assert whole
-    again = recommend(request, state, used, used.policy, record.now_us)
+    watched = Watched()
+    again = recommend(request, state, used, used.policy, record.now_us, watched)
+    assert record.evidence is not None
+    assert record.evidence.users_at == micros_of(mark.at)
+    assert watched.digest is not None
+    assert record.evidence.candidates == watched.digest.candidates
+    assert len(record.evidence.columns) == len(watched.digest.columns)
     assert [used.items.ids[one.item] for one in again.recommendations] == record.products
     assert [one.score for one in again.recommendations] == record.scores
     shown = answer["recommendations"]

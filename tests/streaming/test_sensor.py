@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 import redis
 
-from reco_assets.online.refresh import read_mark
+from reco_assets.online.mark import read_mark
 from reco_assets.online.stream_status import Status
 from reco_assets.platform.lake import open_lake
 from reco_assets.platform.redis import open_redis, stop_redis
