@@ -30,6 +30,7 @@ from reco_assets.recommender.types import (
     Request,
     UserState,
 )
+from reco_assets.recommender.variety import varied
 
 _SIMILAR: Final = np.array(SIMILAR, np.float32)
 #: How far down the popular list the rules look for variety.
@@ -116,9 +117,11 @@ def recommend(request: Request, state: UserState, bundle: Bundle, policy: Policy
     else:
         scores = blend(candidates.scores, bundle.manifest.blend)
     order = np.lexsort((_lots(candidates.items, request.seed), -scores))
+    cap = request.n if request.category is not None else max(1, ceil(policy.max_per_category * request.n))
+    if policy.diversity > 0.0:
+        order = varied(order, candidates.items, scores, bundle, request.n, cap, policy.diversity)
     items, scores, by_source = candidates.items[order], scores[order], candidates.scores[order]
     category = bundle.items.category
-    cap = request.n if request.category is not None else max(1, ceil(policy.max_per_category * request.n))
     chosen = within_cap(category[items], request.n, cap)
     if len(chosen) < request.n:
         # the candidates alone do not make a full and varied answer: popular products follow them

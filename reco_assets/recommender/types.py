@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from reco_assets.errors import BadRequest
+from reco_assets.errors import BadInput, BadRequest
 
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
@@ -112,6 +112,9 @@ class Policy:
         Leave out products whose inventory level is known to be 0.
     candidates
         How many candidates are ranked, at the most.
+    diversity
+        From 0 to below 1: how much a product loses in the ranking by being like those above it. 0 ranks
+        by score alone.
     """
 
     max_per_category: float = 0.4
@@ -119,6 +122,11 @@ class Policy:
     rebuy_above: float = 0.05
     in_stock_only: bool = True
     candidates: int = 400
+    diversity: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.diversity < 1.0:
+            raise BadInput(f"a policy's diversity is {self.diversity}", hint="choose it from 0 to below 1")
 
 
 @dataclass(frozen=True)
