@@ -12,6 +12,9 @@ STREAM: Final = "decisions"
 #: One partition: a record is written by the worker that made it, and nothing depends on their order.
 PARTITIONS: Final = 1
 
+#: Of the records that are written; 1 had no propensities.
+VERSION: Final = 2
+
 _Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 
@@ -32,6 +35,9 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
         Which product features the bundle had.
     products, scores, sources
         The answer, best first.
+    propensities
+        Probability of each product to be shown at its place by the policy that answered; empty in
+        records of version 1.
     """
 
     recommendation_id: Annotated[str, Meta(min_length=1)]
@@ -49,6 +55,8 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     products: list[str]
     scores: list[float]
     sources: list[str]
+    propensities: list[float] = []
+    version: _Whole = 1
 
 
 class Asker(msgspec.Struct, frozen=True):
@@ -83,4 +91,6 @@ def decode(record: bytes) -> tuple[Decided, Asker]:
     decided = _DECODER.decode(record)
     if not len(decided.products) == len(decided.scores) == len(decided.sources):
         raise ValueError("products, scores and sources are not of one length")
+    if decided.version >= 2 and len(decided.propensities) != len(decided.products):
+        raise ValueError("products and propensities are not of one length")
     return decided, _ASKER.decode(decided.request)

@@ -118,7 +118,7 @@ def champion_answers(
     theirs = ShopHistory(champion.items, replace(known, item=rows[known.item], n_items=len(champion.items)))
     shown: list[Int32s] = []
     for moment in stage(engine, lake, theirs, champion, decisions, first, last, objective).walk():
-        decision = recommend(Request(n=SHOWN), moment.state, champion, champion.policy, moment.now)
+        decision = recommend(Request(n=SHOWN), moment.state, champion, champion.policy.settled, moment.now)
         items = ours[np.array([one.item for one in decision.recommendations], np.int32)]
         shown.append(items[items >= 0])
     return shown

@@ -15,6 +15,7 @@ from reco_assets.candidates.sources import SIMILAR, Candidates
 from reco_assets.events.contract import EventType
 from reco_assets.features.ranking import ranking_features
 from reco_assets.recommender.bundle import Bundle
+from reco_assets.recommender.exploration import explored
 from reco_assets.recommender.reasons import REASONS, explained
 from reco_assets.recommender.rules import choose, within_cap
 from reco_assets.recommender.types import (
@@ -133,8 +134,14 @@ def recommend(request: Request, state: UserState, bundle: Bundle, policy: Policy
         by_source = np.concatenate([by_source, np.zeros((len(more), by_source.shape[1]), np.float32)])
         chosen = choose(category[items], request.n, cap)
     shares = by_source[chosen] / _best(by_source)
+    recommendations = explained(items[chosen], scores[chosen], shares, past, bundle)
+    if policy.explore > 0.0 and len(bundle.newcomers):
+        blocked = blocked_items(request, past, bundle, policy)
+        recommendations = explored(
+            recommendations, request, bundle, policy, blocked=blocked, seen=past.items, cap=cap
+        )
     return Decision(
-        explained(items[chosen], scores[chosen], shares, past, bundle),
+        recommendations,
         len(candidates.items),
         "full" if bundle.ranker is not None else "no_ranker",
     )

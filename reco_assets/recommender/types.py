@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -115,6 +115,11 @@ class Policy:
     diversity
         From 0 to below 1: how much a product loses in the ranking by being like those above it. 0 ranks
         by score alone.
+    explore
+        Share of the places of an answer that new products may take, at the most; 0 shows none for being
+        new.
+    max_explored
+        Places of one answer that new products may take, at the most.
     """
 
     max_per_category: float = 0.4
@@ -123,21 +128,35 @@ class Policy:
     in_stock_only: bool = True
     candidates: int = 400
     diversity: float = 0.0
+    explore: float = 0.1
+    max_explored: int = 1
 
     def __post_init__(self) -> None:
+        if not 0.0 <= self.explore <= 1.0:
+            raise BadInput(f"a policy's explore is {self.explore}", hint="choose it from 0 to 1")
         if not 0.0 <= self.diversity < 1.0:
             raise BadInput(f"a policy's diversity is {self.diversity}", hint="choose it from 0 to below 1")
+
+    @property
+    def settled(self) -> Policy:
+        """These rules without exploration: what recommenders are compared by."""
+        return replace(self, explore=0.0)
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """One product of an answer."""
+    """One product of an answer.
+
+    ``propensity`` is the probability that, given the places above, the policy shows this product here:
+    1 where nothing was left to chance but the order of equals.
+    """
 
     item: int
     score: float
     position: int
     source: str
     reason: str
+    propensity: float = 1.0
 
 
 @dataclass(frozen=True)
