@@ -76,6 +76,7 @@ def train_ranker(
         train.features,
         label=train.grade,
         qid=train.decision,
+        weight=train.decision_weights(),
         feature_names=columns,
         max_bin=parameters.bins,
         nthread=threads,

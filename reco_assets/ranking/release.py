@@ -19,7 +19,7 @@ from reco_assets.platform.registry import CHALLENGER, CHAMPION
 from reco_assets.platform.resources import Platform
 from reco_assets.ranking.evaluation import FULL
 from reco_assets.ranking.gate import judge
-from reco_assets.ranking.outcome import load_choice, load_means
+from reco_assets.ranking.outcome import load_choice, load_means, load_value
 from reco_assets.ranking.training import DECISIVE
 from reco_assets.ranking.windowed import WATERMARK_US, product_matrix
 from reco_assets.recommender.bundle import Bundle, Manifest
@@ -161,6 +161,7 @@ def champion(context: dg.AssetExecutionContext, platform: Platform) -> dg.Materi
             "promoted": passed,
             "champion": registry.version_of(CHAMPION) or "none",
             "told": told,
+            "clicks per impression": load_value(platform.artifacts()),
             **(
                 {f"{DECISIVE} of {n}": round(value, 4) for n, (value, _) in verdict.comparisons.items()}
                 if verdict
