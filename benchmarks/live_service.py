@@ -114,7 +114,7 @@ class LiveService:
         state, whole = unpack(packed, self.bundle.items)
         self.degraded += not whole
         past = current_history(request, state, now)
-        blocked = blocked_items(request, state, past, self.bundle, self.bundle.policy)
+        blocked = blocked_items(request, past, self.bundle, self.bundle.policy)
         with self.bundle.scratch() as scratch:
             return proposed(self.bundle.popular, past, blocked, request.n, scratch)
 

@@ -17,7 +17,7 @@ from typing import Final
 from starlette.types import Receive, Scope, Send
 
 from reco_assets.errors import BadRequest
-from reco_assets.events.decided import Decided
+from reco_assets.events.decided import VERSION, Decided
 from reco_assets.recommender.recommend import similar, trending
 from reco_serving.answers import category_code, decide, products, resolved
 from reco_serving.contract import (
@@ -151,6 +151,8 @@ async def answer_recommend(parts: Parts, body: bytes, started: float) -> bytes:
             scores=[one.score for one in decision.recommendations],
             sources=[one.source for one in shown],
             evidence=watched.evidence(packed.mark, products_at) if watched is not None else None,
+            propensities=[one.propensity for one in decision.recommendations],
+            version=VERSION,
         )
     )
     parts.metrics.rungs.labels(decision.rung).inc()

@@ -108,14 +108,15 @@ def shop_exam(name: str, files: ShopFiles, options: Options, progress: Progress)
 def _lesson(shop: LiveShop, asked: Bundle) -> Lesson:
     """What the assets of the retraining do, on the lake of ``shop``."""
     history, budget, lake = load_history(shop.lake), TrainingBudget(), shop.lake
-    cut = split_time(history.first, history.last)
+    cut = split_time(history.log.time)
     past = past_bundle(history, cut.train_from)
     training = budget.training(history.log, cut)
     judging = budget.judging(history.log, cut.validate_from, cut.test_from)
     engine = open_engine(shop.settings, lake)
     try:
-        learned = stage(engine, lake, history, past, training, cut.train_from, cut.validate_from)
-        held = stage(engine, lake, history, past, judging, cut.validate_from, cut.test_from)
+        aim = budget.objective
+        learned = stage(engine, lake, history, past, training, cut.train_from, cut.validate_from, aim)
+        held = stage(engine, lake, history, past, judging, cut.validate_from, cut.test_from, aim)
     finally:
         engine.close()
     return Lesson(past, learned, held, asked, budget, len(os.sched_getaffinity(0)))

@@ -12,7 +12,6 @@ from scipy.sparse import csr_matrix
 
 from benchmarks.quality.questions import Question
 from reco_assets.candidates.popular import Popular
-from reco_assets.candidates.repeat import HALF_LIFE_US
 from reco_assets.candidates.retriever import Retriever
 from reco_assets.candidates.sources import BLEND as EVEN
 from reco_assets.interactions.log import InteractionLog
@@ -25,6 +24,8 @@ from reco_assets.recommender.types import Int32s, Policy
 POPULARITY: Final = "popularity"
 OWN_REPEATS: Final = "own_repeats"
 ITEM_COSINE: Final = "item_cosine"
+#: Half-life of an own event in the reference, microseconds (30 days).
+_HALF_LIFE_US: Final = 30.0 * 86_400e6
 
 Answer = Callable[[Question], Int32s]
 Doubles = npt.NDArray[np.float64]
@@ -68,7 +69,7 @@ def _served(bundle: Bundle, policy: Policy) -> Answer:
 def _alone(retriever: Retriever, bundle: Bundle, policy: Policy) -> Answer:
     def answer(asked: Question) -> Int32s:
         past = current_history(asked.request, asked.state, asked.now)
-        blocked = blocked_items(asked.request, asked.state, past, bundle, policy)
+        blocked = blocked_items(asked.request, past, bundle, policy)
         with bundle.scratch() as scratch:
             return proposed(retriever, past, blocked, asked.request.n, scratch)
 
@@ -86,7 +87,7 @@ class OwnRepeats:
         """The person's own products, most and latest first."""
         own = asked.whole
         rows, inverse = np.unique(own.items, return_inverse=True)
-        scores = np.bincount(inverse, np.exp2((own.times - asked.now) / HALF_LIFE_US), len(rows))
+        scores = np.bincount(inverse, np.exp2((own.times - asked.now) / _HALF_LIFE_US), len(rows))
         return _best(rows, scores.astype(np.float64), asked, self.bundle, self.policy)
 
 
@@ -131,7 +132,7 @@ class ItemCosine:
 def _best(rows: Int32s, scores: Doubles, asked: Question, bundle: Bundle, policy: Policy) -> Int32s:
     """The first of ``rows`` by score that may be shown."""
     past = current_history(asked.request, asked.state, asked.now)
-    blocked = blocked_items(asked.request, asked.state, past, bundle, policy)
+    blocked = blocked_items(asked.request, past, bundle, policy)
     free = ~np.isin(rows, blocked)
     order = np.lexsort((rows[free], -scores[free]))[: asked.request.n]
     return rows[free][order].astype(np.int32)

@@ -165,7 +165,10 @@ def raw_decisions(context: dg.AssetExecutionContext, platform: Platform) -> dg.M
         },
         check_results=results(
             "raw_decisions",
-            no_nulls(decisions, [name for name in DECISIONS_SCHEMA if name not in ("session_id", "record")]),
+            no_nulls(
+                decisions,
+                [name for name in DECISIONS_SCHEMA if name not in ("session_id", "propensities", "record")],
+            ),
             unique(decisions, ["recommendation_id"]),
         ),
     )

@@ -12,6 +12,9 @@ STREAM: Final = "decisions"
 #: One partition: a record is written by the worker that made it, and nothing depends on their order.
 PARTITIONS: Final = 1
 
+#: Of the records that are written; 1 had no propensities.
+VERSION: Final = 2
+
 _Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 
@@ -58,6 +61,9 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
         The answer, best first.
     evidence
         What it was ranked by, in the share of records that ``RECO_DECISION_EVIDENCE`` asks for.
+    propensities
+        Probability of each product to be shown at its place by the policy that answered; empty in
+        records of version 1.
     """
 
     recommendation_id: Annotated[str, Meta(min_length=1)]
@@ -76,6 +82,8 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     scores: list[float]
     sources: list[str]
     evidence: Evidence | None = None
+    propensities: list[float] = []
+    version: _Whole = 1
 
 
 class Asker(msgspec.Struct, frozen=True):
@@ -110,4 +118,6 @@ def decode(record: bytes) -> tuple[Decided, Asker]:
     decided = _DECODER.decode(record)
     if not len(decided.products) == len(decided.scores) == len(decided.sources):
         raise ValueError("products, scores and sources are not of one length")
+    if decided.version >= 2 and len(decided.propensities) != len(decided.products):
+        raise ValueError("products and propensities are not of one length")
     return decided, _ASKER.decode(decided.request)

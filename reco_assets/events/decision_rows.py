@@ -37,6 +37,7 @@ DECISIONS_SCHEMA: Final[dict[str, pl.DataType]] = {
     "products": pl.List(pl.String()),  # best first
     "scores": pl.List(pl.Float64()),
     "sources": pl.List(pl.String()),
+    "propensities": pl.List(pl.Float64()),  # null in records from before they were known
     "record": pl.Binary(),  # as delivered, see events/decided: with it the decision can be made again
 }
 
@@ -64,6 +65,7 @@ def decision_row(record: Record) -> tuple[object, ...]:
         decided.products,
         decided.scores,
         decided.sources,
+        decided.propensities if decided.version >= 2 else None,
         record.value,
     )
 

@@ -15,10 +15,12 @@ DECISION: Final[tuple[str, ...]] = (
     "products",
     "scores",
     "sources",
+    "propensities",
 )
 #: Columns of ``gold/attributions`` that are read.
 OUTCOME: Final[tuple[str, ...]] = ("recommendation_id", "product_id", "position", "event_type")
-#: Columns of ``gold/impressions``, in order.
+#: Columns of ``gold/impressions``, in order. The propensity is the probability of the product to be shown
+#: at its place by the policy that answered; null where the decision does not say it.
 COLUMNS: Final[tuple[str, ...]] = (
     "recommendation_id",
     "user_id",
@@ -31,6 +33,7 @@ COLUMNS: Final[tuple[str, ...]] = (
     "rung",
     "score",
     "source",
+    "propensity",
     "clicked",
     "carted",
     "purchased",
@@ -57,7 +60,12 @@ def impressions(shown: ir.Table, decisions: ir.Table, attributions: ir.Table) ->
     # Spark takes 32 bits for a place, and no place outside of the list
     inside = (told.position >= 0) & (told.position < told.products.length())
     place = inside.ifelse(told.position, None).cast("int32")
-    told = told.mutate(score=told.scores[place], source=told.sources[place], _shown=told.products[place])
+    told = told.mutate(
+        score=told.scores[place],
+        source=told.sources[place],
+        propensity=told.propensities[place],
+        _shown=told.products[place],
+    )
     told = told.filter(told._shown == told.product_id)
     told = told.left_join(
         led_to,

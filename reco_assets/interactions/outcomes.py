@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date
 from typing import Final
 
+import polars as pl
+
 from reco_assets.events.decision_rows import DECISIONS, DECISIONS_SCHEMA
 from reco_assets.interactions import attribution
 from reco_assets.interactions import impressions as shown_products
@@ -51,6 +53,7 @@ def build_impressions(engine: Engine, first: date, last: date) -> Written:
     """
 
     def build() -> Written:
+        engine.lake.widen(IMPRESSIONS, {"propensity": pl.Float64()})
         onto = engine.lake.open(IMPRESSIONS) if engine.lake.exists(IMPRESSIONS) else None
         engine.lake.ensure(DECISIONS, DECISIONS_SCHEMA)  # a shop that has never answered has none
         seen, led_to = (engine.lake.open(name).version() for name in (INTERACTIONS, ATTRIBUTIONS))

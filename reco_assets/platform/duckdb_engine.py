@@ -89,10 +89,16 @@ class DuckDBEngine(Engine):
             # Ids that look like numbers must stay text: the day is the only partition value there is.
             hive = f", hive_partitioning = true, hive_types = {{'{partition}': DATE}}" if partition else ""
             names = ", ".join(f'"{item}"' for item in schema.names)
-            self._connection.execute(
-                f"CREATE VIEW {view} AS SELECT {names} FROM "
-                f"read_parquet([{paths}], union_by_name = true{hive}){where}"
-            )
+            found = f"read_parquet([{paths}], union_by_name = true{hive})"
+            try:
+                self._connection.execute(f"CREATE VIEW {view} AS SELECT {names} FROM {found}{where}")
+            except duckdb.BinderException:
+                # all of these files are older than one of the columns
+                self._connection.register(f"{view}_blank", schema.empty_table())
+                self._connection.execute(
+                    f"CREATE VIEW {view} AS SELECT {names} FROM "
+                    f"(FROM {view}_blank UNION ALL BY NAME FROM {found}){where}"
+                )
         table: ir.Table = ibis.table(ibis.Schema.from_pyarrow(schema), name=view)
         return table.select(*kept)
 

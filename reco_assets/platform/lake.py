@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 import polars as pl
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from reco_assets.errors import ConcurrentWrite, MissingDependency, MissingTable
@@ -152,9 +152,25 @@ class Lake:
         return self._write(name, data, "append", None, progress, metadata, onto)
 
     def ensure(self, name: str, schema: Mapping[str, pl.DataType]) -> None:
-        """Create table ``name`` empty where there is none, so that readers find it."""
+        """Create table ``name`` empty where there is none, so that readers find it.
+
+        A table of an earlier version of the code gets the columns that it lacks; its rows have null there.
+        """
         if not self.exists(name):
             self.append(name, pl.DataFrame(schema=dict(schema)).to_arrow())
+        else:
+            self.widen(name, schema)
+
+    def widen(self, name: str, columns: Mapping[str, pl.DataType]) -> None:
+        """Add those of ``columns`` that table ``name`` lacks; nothing where there is no such table."""
+        if not self.exists(name):
+            return
+        table = self.open(name)
+        known = {field.name for field in table.schema().fields}
+        lacking = {column: dtype for column, dtype in columns.items() if column not in known}
+        if lacking:
+            added = Schema.from_arrow(pl.DataFrame(schema=lacking).to_arrow().schema)
+            table.alter.add_columns(added.fields)
 
     def replace(self, name: str, data: Arrow, **metadata: str) -> int:
         """Replace the whole table by ``data``; the new version."""

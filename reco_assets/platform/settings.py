@@ -62,6 +62,20 @@ class Settings(BaseSettings):
         None, description="MLflow tracking server; default sqlite in <home>/mlflow."
     )
     model_name: str = Field("reco-bundle", description="Name of the bundle in the MLflow registry.")
+    explore: float = Field(
+        0.1,
+        description="Share of an answer's places that new products may take (one place at the most), as "
+        "the next bundle proposes it; 0 switches it off.",
+        ge=0,
+        le=1,
+    )
+    diversity: float = Field(
+        0.0,
+        description="How much a product gives way to ones that are less like those above it, as the next "
+        "bundle proposes it; 0 ranks by score alone.",
+        ge=0,
+        lt=1,
+    )
     service_host: str = Field("127.0.0.1", description="Address that the service binds to.")
     service_port: int = Field(3000, description="Port of the service.")
     service_workers: int = Field(1, description="Worker processes of the service.", ge=1)

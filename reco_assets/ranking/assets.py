@@ -14,10 +14,11 @@ from reco_assets.ranking.evaluation import FULL, evaluate
 from reco_assets.ranking.examples_table import examples_of, examples_table
 from reco_assets.ranking.lambdamart import RankerParameters, train_ranker
 from reco_assets.ranking.metrics import METRICS
-from reco_assets.ranking.outcome import load_choice, save_choice, save_means
+from reco_assets.ranking.outcome import load_choice, policy_text, save_choice, save_means, save_value
 from reco_assets.ranking.replay import examples
 from reco_assets.ranking.run import log_choice, log_evaluation
 from reco_assets.ranking.split import split_time
+from reco_assets.ranking.told import feedback, value_of
 from reco_assets.ranking.training import (
     TrainingBudget,
     champion_answers,
@@ -59,7 +60,7 @@ class RankingConfig(dg.Config):
 
 @dg.asset(
     group_name="ranking",
-    deps=["learning_log", *_TILES],
+    deps=["learning_log", "attributions", "impressions", *_TILES],
     kinds={"numpy", "delta"},
     owners=["team:ml"],
     check_specs=specs("training_examples", "no_nulls", advisory=["volume"]),
@@ -72,7 +73,7 @@ def training_examples(
     Candidates come from sources that knew only what was before, features are as of the moment.
     """
     history, _ = load_learning_log(platform)
-    split = split_time(history.first, history.last)
+    split = split_time(history.log.time)
     lake, artifacts, budget = platform.lake(), platform.artifacts(), config.budget()
     bundle = past_bundle(history, split.train_from, context.log.info)
     folder = artifacts.new("past_bundle")
@@ -87,8 +88,12 @@ def training_examples(
         held = stage(
             engine, lake, history, bundle, validation, split.validate_from, split.test_from, budget.objective
         )
-    policy = Policy()
+        policy = Policy()
+        told = feedback(engine, lake, history, bundle, split.train_from, split.validate_from, budget, policy)
     rows = examples(learned.walk(), training, bundle, policy, budget.negatives, budget.seed)
+    replayed = len(rows)
+    if told is not None:
+        rows = rows.and_then(told)
     judged = examples(held.walk(), validation, bundle, policy, policy.candidates, budget.seed)
     table = pl.concat([examples_table(rows, history, "train"), examples_table(judged, history, "validation")])
     version = lake.replace("gold/training_examples", table.to_arrow())
@@ -97,6 +102,7 @@ def training_examples(
         metadata={
             **table_metadata(table, version=version),
             "decisions": len(training) + len(validation),
+            "rows of logged answers": len(rows) - replayed,
             "positives": int((table["grade"] > 0).sum()),
         },
         check_results=results(
@@ -121,7 +127,7 @@ def ranker(
     One MLflow run holds parameters, metrics, feature importance, the model and its signature.
     """
     history, _ = load_learning_log(platform)
-    split = split_time(history.first, history.last)
+    split = split_time(history.log.time)
     lake, artifacts, budget = platform.lake(), platform.artifacts(), config.budget()
     table = lake.scan("gold/training_examples")
     rows, held = examples_of(table, "train"), examples_of(table, "validation")
@@ -156,7 +162,7 @@ def ranker(
 
 @dg.asset(
     group_name="ranking",
-    deps=["ranker", "learning_log", *_TILES],
+    deps=["ranker", "learning_log", "attributions", "impressions", *_TILES],
     kinds={"numpy", "mlflow"},
     owners=["team:ml"],
 )
@@ -165,7 +171,7 @@ def evaluation(
 ) -> dg.MaterializeResult:
     """The full recommender, every single source, popularity and today's champion on the held-out day."""
     history, _ = load_learning_log(platform)
-    split = split_time(history.first, history.last)
+    split = split_time(history.log.time)
     lake, artifacts = platform.lake(), platform.artifacts()
     choice = load_choice(artifacts)
     past = past_bundle(history, split.test_from, context.log.info)
@@ -184,6 +190,7 @@ def evaluation(
             if champion is not None and fair
             else None
         )
+        worth = value_of(engine, lake, history, bundle, split.test_from, split.end, budget, bundle.policy)
     board = evaluate(
         judged.walk(),
         bundle,
@@ -192,12 +199,14 @@ def evaluation(
     )
     means = board.means()
     save_means(artifacts, means, board.decisions, split)
-    log_evaluation(platform.registry(), choice.run_id, means)
+    save_value(artifacts, worth)
+    log_evaluation(platform.registry(), choice.run_id, means, worth)
     if champion is not None and not fair:
         context.log.info("today's champion has seen the held-out day; it is not compared")
     return dg.MaterializeResult(
         metadata={
             "decisions": board.decisions,
+            "clicks per impression": policy_text(worth),
             **({f"full {metric}": round(means[FULL][metric], 4) for metric in METRICS} if means else {}),
             **({"comparison": _bars("Held-out day", means)} if means else {}),
         }

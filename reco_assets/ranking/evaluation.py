@@ -50,7 +50,7 @@ def answers(bundle: Bundle, policy: Policy, moment: Moment) -> dict[str, Int32s]
 
 def recommended(request: Request, state: UserState, bundle: Bundle, policy: Policy, now: int) -> Int32s:
     """Item rows that ``bundle`` answers with, best first."""
-    decision = recommend(request, state, bundle, policy, now)
+    decision = recommend(request, state, bundle, policy.settled, now)
     return np.array([one.item for one in decision.recommendations], np.int32)
 
 

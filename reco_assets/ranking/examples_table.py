@@ -13,7 +13,7 @@ _TIME = pl.Datetime("us", "UTC")
 
 
 def examples_table(rows: Examples, history: ShopHistory, part: str) -> pl.DataFrame:
-    """One row a decision and candidate: part, decision, user, product, moment, grade, features."""
+    """One row a decision and candidate: part, decision, user, product, moment, grade, weight, features."""
     ids = pl.Series(history.items.ids.tolist(), dtype=pl.String)
     moment = pl.Series(rows.time[rows.decision]).cast(_TIME)
     return pl.DataFrame(
@@ -25,6 +25,7 @@ def examples_table(rows: Examples, history: ShopHistory, part: str) -> pl.DataFr
             "decided_at": moment,
             "event_date": moment.dt.date(),
             "grade": rows.grade,
+            "weight": rows.weights,
         }
     ).hstack(pl.from_numpy(rows.features, schema=list(names(RANKING_FEATURES))))
 
@@ -33,7 +34,10 @@ def examples_of(table: pl.LazyFrame, part: str) -> Examples:
     """Rows of one part as the ranker takes them; what only names things is left out."""
     features = list(names(RANKING_FEATURES))
     rows = (
-        table.filter(pl.col("part") == part).sort("decision").select("decision", "grade", *features).collect()
+        table.filter(pl.col("part") == part)
+        .sort("decision")
+        .select("decision", "grade", "weight", *features)
+        .collect()
     )
     nothing = np.empty(0, np.int64)
     return Examples(
@@ -43,4 +47,5 @@ def examples_of(table: pl.LazyFrame, part: str) -> Examples:
         item=np.empty(0, np.int32),
         time=nothing,
         user=nothing.astype(np.int32),
+        weight=rows["weight"].to_numpy(),
     )

@@ -82,6 +82,7 @@ def train_ranker(
         label=train.grade,
         qid=train.decision,
         base_margin=shares_of(train.features) @ weights,
+        weight=train.decision_weights(),
         feature_names=columns,
         max_bin=parameters.bins,
         nthread=threads,

@@ -10,6 +10,7 @@ from typing import cast
 import xgboost
 
 from reco_assets.platform.artifacts import Artifacts
+from reco_assets.ranking.policy_value import NOTHING, PolicyValue
 from reco_assets.ranking.split import Split
 from reco_assets.ranking.training import Choice
 from reco_assets.recommender.bundle import Bundle, Ranker
@@ -70,3 +71,25 @@ def save_means(artifacts: Artifacts, means: Means, decisions: int, split: Split)
 def load_means(artifacts: Artifacts) -> Means:
     """What the held-out day said, newest."""
     return cast("Means", artifacts.facts("evaluation")["means"])
+
+
+def save_value(artifacts: Artifacts, worth: PolicyValue | None) -> None:
+    """Keep what the challenger would have earned on logged answers."""
+    facts = {"told": policy_text(worth), "metrics": dict(worth.metrics()) if worth is not None else {}}
+    artifacts.save("policy_value", {}, facts)
+
+
+def load_value(artifacts: Artifacts) -> str:
+    """What the challenger would have earned, newest, in words."""
+    return str(artifacts.facts("policy_value")["told"])
+
+
+def policy_text(worth: PolicyValue | None) -> str:
+    """The estimates with their intervals, in one line."""
+    if worth is None:
+        return NOTHING
+    return (
+        f"shown {worth.logged}; challenger by IPS {worth.ips}, SNIPS {worth.snips}, "
+        f"doubly robust {worth.doubly_robust}; {worth.impressions:,} impressions of {worth.users:,} people, "
+        f"support {worth.support:.2f}"
+    )

@@ -5,10 +5,13 @@ from datetime import UTC, datetime, timedelta
 from math import isfinite
 
 import dagster as dg
+import numpy as np
 
 from reco_assets.candidates.sources import SOURCES, Sources
 from reco_assets.features.catalogue import catalogue_hash
 from reco_assets.interactions.assets import load_learning_log
+from reco_assets.interactions.exposure import exposure
+from reco_assets.interactions.outcomes import IMPRESSIONS
 from reco_assets.monitoring.checks import results, specs
 from reco_assets.monitoring.findings import Finding
 from reco_assets.platform.code import code_commit
@@ -16,13 +19,14 @@ from reco_assets.platform.registry import CHALLENGER, CHAMPION
 from reco_assets.platform.resources import Platform
 from reco_assets.ranking.evaluation import FULL
 from reco_assets.ranking.gate import judge
-from reco_assets.ranking.outcome import load_choice, load_means
+from reco_assets.ranking.outcome import load_choice, load_means, load_value
 from reco_assets.ranking.training import DECISIVE
 from reco_assets.ranking.windowed import WATERMARK_US, product_matrix
 from reco_assets.recommender.bundle import Bundle, Manifest
+from reco_assets.recommender.newcomers import Evidence, Newcomers
 from reco_assets.recommender.recommend import recommend
 from reco_assets.recommender.state import empty_state
-from reco_assets.recommender.types import Request
+from reco_assets.recommender.types import Policy, Request
 
 #: Tables whose Delta version a bundle names.
 _INPUTS = (
@@ -33,6 +37,7 @@ _INPUTS = (
     "gold/product_windows",
     "gold/user_features",
     "gold/product_features",
+    "gold/impressions",
     "gold/training_examples",
 )
 
@@ -43,6 +48,7 @@ _INPUTS = (
         *(f"candidates_{name}" for name in SOURCES),
         "ranker",
         "evaluation",
+        "impressions",
         "product_features",
     ],
     kinds={"numpy", "mlflow"},
@@ -52,7 +58,7 @@ _INPUTS = (
 def recommender_bundle(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
     """Everything an answer is made from, immutable and versioned, in MLflow's registry as challenger."""
     history, as_of = load_learning_log(platform)
-    artifacts, lake = platform.artifacts(), platform.lake()
+    artifacts, lake, settings = platform.artifacts(), platform.lake(), platform.settings()
     choice, means = load_choice(artifacts), load_means(artifacts)
     retrievers = {
         name: source.of_arrays(artifacts.load(f"candidates_{name}")) for name, source in SOURCES.items()
@@ -70,12 +76,26 @@ def recommender_bundle(context: dg.AssetExecutionContext, platform: Platform) ->
         commit=code_commit(),
         dagster_run=context.run_id,
         mlflow_run=choice.run_id,
+        policy=Policy(diversity=settings.diversity, explore=settings.explore),
         metrics={
             f"{name}.{metric}": value for name, found in means.items() for metric, value in found.items()
         },
     )
+    shown, clicked = (
+        exposure(lake.scan(IMPRESSIONS), history.items, as_of)
+        if lake.exists(IMPRESSIONS)
+        else np.zeros((2, len(history.items)))
+    )
+    newcomers = Newcomers.fit(Evidence.of(shown, clicked, history.log), history.items, as_of)
     made = choice.applied_to(
-        Bundle(manifest, history.items, Sources(retrievers, len(history.items)), matrix, ranker=None)
+        Bundle(
+            manifest,
+            history.items,
+            Sources(retrievers, len(history.items)),
+            matrix,
+            None,
+            newcomers=newcomers,
+        )
     )
     folder = artifacts.new("bundle")
     made.save(folder)
@@ -90,6 +110,7 @@ def recommender_bundle(context: dg.AssetExecutionContext, platform: Platform) ->
             "registry_version": registered,
             "ranks_by": choice.name,
             "products": len(history.items),
+            "new products": len(newcomers),
             "megabytes": round(sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 1e6, 1),
             "inputs": dg.MetadataValue.json(dict(manifest.inputs)),
         },
@@ -140,6 +161,7 @@ def champion(context: dg.AssetExecutionContext, platform: Platform) -> dg.Materi
             "promoted": passed,
             "champion": registry.version_of(CHAMPION) or "none",
             "told": told,
+            "clicks per impression": load_value(platform.artifacts()),
             **(
                 {f"{DECISIVE} of {n}": round(value, 4) for n, (value, _) in verdict.comparisons.items()}
                 if verdict

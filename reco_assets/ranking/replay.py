@@ -74,6 +74,8 @@ class Examples:
         ``int32[n]`` item rows.
     time, user
         ``int64[d]`` and ``int32[d]`` of the decisions.
+    weight
+        ``float32[n]``, the same for all rows of a decision: how much it counts; None is 1 for all.
     """
 
     features: Floats
@@ -82,10 +84,34 @@ class Examples:
     item: Int32s
     time: Int64s
     user: Int32s
+    weight: Floats | None = None
 
     def __len__(self) -> int:
         """Number of rows."""
         return len(self.grade)
+
+    @property
+    def weights(self) -> Floats:
+        """``float32[n]``."""
+        return np.ones(len(self), np.float32) if self.weight is None else self.weight
+
+    def decision_weights(self) -> Floats | None:
+        """The weight of each decision that has rows, in their order; None where all are 1."""
+        if self.weight is None or (self.weight == 1.0).all():
+            return None
+        return self.weight[np.unique(self.decision, return_index=True)[1]]
+
+    def and_then(self, later: Examples) -> Examples:
+        """These rows and those of ``later``, whose decisions are numbered behind these."""
+        return Examples(
+            np.concatenate([self.features, later.features]),
+            np.concatenate([self.grade, later.grade]),
+            np.concatenate([self.decision, later.decision + np.int32(len(self.time))]),
+            np.concatenate([self.item, later.item]),
+            np.concatenate([self.time, later.time]),
+            np.concatenate([self.user, later.user]),
+            np.concatenate([self.weights, later.weights]),
+        )
 
 
 def examples(

@@ -14,7 +14,8 @@ from reco_assets.monitoring.plots import importance_bars, metric_bars
 from reco_assets.platform.registry import Registry
 from reco_assets.ranking.evaluation import FULL
 from reco_assets.ranking.lambdamart import RankerParameters
-from reco_assets.ranking.outcome import Means
+from reco_assets.ranking.outcome import Means, policy_text
+from reco_assets.ranking.policy_value import PolicyValue
 from reco_assets.ranking.replay import Examples
 from reco_assets.ranking.training import Choice
 
@@ -50,11 +51,14 @@ def log_choice(
     return str(run.info.run_id)
 
 
-def log_evaluation(registry: Registry, run_id: str, means: Means) -> None:
-    """Add what the held-out day said to the training's run."""
+def log_evaluation(registry: Registry, run_id: str, means: Means, worth: PolicyValue | None) -> None:
+    """Add what the held-out day said to the training's run, and what its logged answers did."""
     mlflow.set_tracking_uri(registry.settings.mlflow_tracking_uri)
     with mlflow.start_run(run_id=run_id):
         _log_means("test", means)
+        mlflow.set_tag("policy_value", policy_text(worth))
+        if worth is not None:
+            mlflow.log_metrics({f"policy_value.{name}": value for name, value in worth.metrics().items()})
 
 
 def _log_means(part: str, means: Means) -> None:

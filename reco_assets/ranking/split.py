@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from reco_assets.errors import BadInput
+
+Int64s = npt.NDArray[np.int64]
 
 DAY_US: Final = 86_400_000_000
 WINDOW_US: Final = 300_000_000
@@ -26,19 +31,20 @@ class Split:
     end: int
 
 
-def split_time(first: int, last: int) -> Split:
-    """Cut the span from the first event to the last.
+def split_time(times: Int64s) -> Split:
+    """Cut the span of events that happened at ``times`` (UTC microseconds, any order).
 
     With a week or more of history the cuts are at midnight: the last day is the test, the day
     before it the validation, and the ranker learns from up to five days before that (a fifth of
-    the history at the most). A shorter history is cut at 60, 75 and 85 % of its span, on the
-    5-minute grid.
+    the history at the most). A shorter history is cut where 60, 75 and 85 % of its events
+    have happened, on the 5-minute grid: hours of a night would teach nothing.
 
     Raises
     ------
     BadInput
         The history is shorter than an hour.
     """
+    first, last = (int(times.min()), int(times.max())) if len(times) else (0, 0)
     span = last - first
     if span < 12 * WINDOW_US:
         raise BadInput(
@@ -51,5 +57,12 @@ def split_time(first: int, last: int) -> Split:
         validate = test - DAY_US
         train = validate - max(1, min(5, span // (5 * DAY_US))) * DAY_US
         return Split(train, validate, test, end)
-    cut = [first + span * share // 100 // WINDOW_US * WINDOW_US for share in (60, 75, 85)]
-    return Split(cut[0], cut[1], cut[2], last + 1)
+    ordered = np.sort(times)
+    cuts: list[int] = []
+    for number, share in enumerate((60, 75, 85)):
+        window = int(ordered[len(ordered) * share // 100]) // WINDOW_US * WINDOW_US
+        # apart from each other and from both ends, however the events crowd
+        least = (cuts[-1] if cuts else first) + WINDOW_US
+        most = last // WINDOW_US * WINDOW_US - (2 - number) * WINDOW_US
+        cuts.append(min(max(window, -(-least // WINDOW_US) * WINDOW_US), most))
+    return Split(cuts[0], cuts[1], cuts[2], last + 1)

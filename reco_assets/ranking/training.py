@@ -26,6 +26,8 @@ from reco_assets.recommender.types import Int32s, Policy, Request
 
 #: What recommenders are compared by.
 DECISIVE = "ndcg@20"
+#: Fewer validation decisions than this choose nothing; the default blend of all sources ranks.
+FEWEST = 20
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def champion_answers(
     theirs = ShopHistory(champion.items, replace(known, item=rows[known.item], n_items=len(champion.items)))
     shown: list[Int32s] = []
     for moment in stage(engine, lake, theirs, champion, decisions, first, last, objective).walk():
-        decision = recommend(Request(n=SHOWN), moment.state, champion, champion.policy, moment.now)
+        decision = recommend(Request(n=SHOWN), moment.state, champion, champion.policy.settled, moment.now)
         items = ours[np.array([one.item for one in decision.recommendations], np.int32)]
         shown.append(items[items >= 0])
     return shown
@@ -148,10 +150,10 @@ def choose_ranking(trained: Trained | None, bundle: Bundle, walk: Iterator[Momen
     )
     board = evaluate(walk, ranked, policy)
     means = board.means()
-    if not means:
+    if board.decisions < FEWEST:
         return Choice("blend", None, BLEND, board)
-    # a tie goes to the ranker, then to the blend
-    order = [FULL, "blend", *SOURCES]
+    # a tie goes to the blend: what needs no trees is better without them
+    order = ["blend", FULL, *SOURCES]
     best = max(order, key=lambda name: (means[name][DECISIVE], -order.index(name)))
     if best == FULL and trained is not None:
         return Choice("ranker", trained, blend, board)

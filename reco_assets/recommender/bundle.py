@@ -29,6 +29,7 @@ from reco_assets.features.catalogue import (
     catalogue_hash,
     names,
 )
+from reco_assets.recommender.newcomers import Newcomers
 from reco_assets.recommender.trees import Trees
 from reco_assets.recommender.types import Floats, Int32s, Policy
 
@@ -132,6 +133,8 @@ class Bundle:
         place as product epochs arrive (:meth:`update_products`).
     ranker
         None where the bundle has none yet: the source scores rank then.
+    newcomers
+        Products that are shown to learn how they do.
     """
 
     manifest: Manifest
@@ -139,6 +142,7 @@ class Bundle:
     sources: Sources
     product_matrix: Floats
     ranker: Ranker | None
+    newcomers: Newcomers = field(default_factory=Newcomers.none)
     _scratch: queue.SimpleQueue[Scratch] = field(default_factory=queue.SimpleQueue, repr=False)
     _sold_out: list[Int32s] = field(default_factory=list, repr=False)
 
@@ -240,6 +244,7 @@ class Bundle:
         return {
             **{f"items-{name}": values for name, values in self.items.arrays().items()},
             **{f"sources-{name}": values for name, values in self.sources.arrays().items()},
+            **{f"newcomers-{name}": values for name, values in self.newcomers.arrays().items()},
             "product_matrix": self.product_matrix,
         }
 
@@ -269,7 +274,7 @@ class Bundle:
             )
         typed = {"policy": Policy(**content["policy"]), "blend": tuple(content["blend"])}
         manifest = Manifest(**{**content, **typed})
-        arrays: dict[str, dict[str, npt.NDArray[np.generic]]] = {"items": {}, "sources": {}}
+        arrays: dict[str, dict[str, npt.NDArray[np.generic]]] = {"items": {}, "sources": {}, "newcomers": {}}
         for path in (folder / "arrays").glob("*-*.npy"):
             group, name = path.stem.split("-", 1)
             # an empty array cannot be mapped; the plain view is cheaper to index than a memmap
@@ -287,6 +292,10 @@ class Bundle:
                 sources=Sources.of_arrays(arrays["sources"], len(items)),
                 product_matrix=np.load(folder / "arrays" / "product_matrix.npy"),
                 ranker=ranker,
+                # a bundle from before there was exploration has none
+                newcomers=Newcomers.of_arrays(arrays["newcomers"])
+                if arrays["newcomers"]
+                else Newcomers.none(),
             )
         except (KeyError, OSError) as error:
             raise MissingBundle(

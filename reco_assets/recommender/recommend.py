@@ -15,6 +15,7 @@ from reco_assets.candidates.sources import SIMILAR, Candidates
 from reco_assets.events.contract import EventType
 from reco_assets.features.ranking import ranking_features
 from reco_assets.recommender.bundle import Bundle
+from reco_assets.recommender.exploration import explored
 from reco_assets.recommender.reasons import REASONS, explained
 from reco_assets.recommender.rules import choose, within_cap
 from reco_assets.recommender.types import (
@@ -30,6 +31,7 @@ from reco_assets.recommender.types import (
     Request,
     UserState,
 )
+from reco_assets.recommender.variety import varied
 
 _SIMILAR: Final = np.array(SIMILAR, np.float32)
 #: How far down the popular list the rules look for variety.
@@ -129,9 +131,11 @@ def recommend(
     else:
         scores = blend(candidates.scores, bundle.manifest.blend)
     order = np.lexsort((_lots(candidates.items, request.seed), -scores))
+    cap = request.n if request.category is not None else max(1, ceil(policy.max_per_category * request.n))
+    if policy.diversity > 0.0:
+        order = varied(order, candidates.items, scores, bundle, request.n, cap, policy.diversity)
     items, scores, by_source = candidates.items[order], scores[order], candidates.scores[order]
     category = bundle.items.category
-    cap = request.n if request.category is not None else max(1, ceil(policy.max_per_category * request.n))
     chosen = within_cap(category[items], request.n, cap)
     if len(chosen) < request.n:
         # the candidates alone do not make a full and varied answer: popular products follow them
@@ -143,8 +147,14 @@ def recommend(
         by_source = np.concatenate([by_source, np.zeros((len(more), by_source.shape[1]), np.float32)])
         chosen = choose(category[items], request.n, cap)
     shares = by_source[chosen] / _best(by_source)
+    recommendations = explained(items[chosen], scores[chosen], shares, past, bundle)
+    if policy.explore > 0.0 and len(bundle.newcomers):
+        blocked = blocked_items(request, past, bundle, policy)
+        recommendations = explored(
+            recommendations, request, bundle, policy, blocked=blocked, seen=past.items, cap=cap
+        )
     return Decision(
-        explained(items[chosen], scores[chosen], shares, past, bundle),
+        recommendations,
         len(candidates.items),
         "full" if bundle.ranker is not None else "no_ranker",
     )

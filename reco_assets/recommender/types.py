@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from reco_assets.errors import BadRequest
+from reco_assets.errors import BadInput, BadRequest
 
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
@@ -112,6 +112,14 @@ class Policy:
         Leave out products whose inventory level is known to be 0.
     candidates
         How many candidates are ranked, at the most.
+    diversity
+        From 0 to below 1: how much a product loses in the ranking by being like those above it. 0 ranks
+        by score alone.
+    explore
+        Share of the places of an answer that new products may take, at the most; 0 shows none for being
+        new.
+    max_explored
+        Places of one answer that new products may take, at the most.
     """
 
     max_per_category: float = 0.4
@@ -119,17 +127,36 @@ class Policy:
     rebuy_above: float = 0.05
     in_stock_only: bool = True
     candidates: int = 400
+    diversity: float = 0.0
+    explore: float = 0.1
+    max_explored: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.explore <= 1.0:
+            raise BadInput(f"a policy's explore is {self.explore}", hint="choose it from 0 to 1")
+        if not 0.0 <= self.diversity < 1.0:
+            raise BadInput(f"a policy's diversity is {self.diversity}", hint="choose it from 0 to below 1")
+
+    @property
+    def settled(self) -> Policy:
+        """These rules without exploration: what recommenders are compared by."""
+        return replace(self, explore=0.0)
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """One product of an answer."""
+    """One product of an answer.
+
+    ``propensity`` is the probability that, given the places above, the policy shows this product here:
+    1 where nothing was left to chance but the order of equals.
+    """
 
     item: int
     score: float
     position: int
     source: str
     reason: str
+    propensity: float = 1.0
 
 
 @dataclass(frozen=True)

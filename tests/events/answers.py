@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
-from reco_assets.events.decided import Decided
+from reco_assets.events.decided import VERSION, Decided
 from tests.builders import moment
 
 
@@ -16,8 +16,9 @@ def decided(
     at: str | datetime,
     session_id: str | int | None = None,
     variant: str = "default",
+    propensities: list[float] | None = None,
 ) -> Decided:
-    """One answer, best product first; the scores are 1, 1/2, 1/3..."""
+    """One answer, best product first; the scores are 1, 1/2, 1/3..., the propensities 1."""
     request = {"user_id": user_id, "context": {"page": "home"}, "num_recommendations": 10}
     return Decided(
         recommendation_id=name,
@@ -34,4 +35,6 @@ def decided(
         products=list(products),
         scores=[1 / place for place in range(1, len(products) + 1)],
         sources=["popular"] * len(products),
+        propensities=[1.0] * len(products) if propensities is None else propensities,
+        version=VERSION,
     )

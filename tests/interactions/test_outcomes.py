@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
+from shutil import rmtree
 from typing import TYPE_CHECKING
 
+import msgspec
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -67,7 +69,7 @@ def open_shop(engine: Engine) -> None:
     stock(engine, product("p1", "shoes"), product("p2", "hats"))
     answered(
         engine,
-        decided("r1", "u1", "p1", "p2", at="2024-05-01T12:00", variant="blue"),
+        decided("r1", "u1", "p1", "p2", at="2024-05-01T12:00", variant="blue", propensities=[1.0, 0.25]),
         decided("r2", "u2", "p1", at="2024-05-01T13:00"),
     )
     deliver(
@@ -113,6 +115,7 @@ def test_a_shown_product_has_what_the_decision_said_and_what_came_of_it(engine: 
         "rung": "full",
         "score": 0.5,
         "source": "popular",
+        "propensity": 0.25,
         "clicked": True,
         "carted": True,
         "purchased": True,
@@ -169,6 +172,38 @@ def test_a_shop_that_has_never_answered_has_empty_tables(engine: Engine) -> None
 
     for name in (ATTRIBUTIONS, IMPRESSIONS):
         assert engine.lake.scan(name).collect().is_empty()
+
+
+def as_of_old(lake: Lake, name: str, rows: pl.DataFrame) -> None:
+    """The table as code that did not know all its columns had written it."""
+    rmtree(lake.uri(name))
+    lake.append(name, rows.to_arrow())
+
+
+def test_tables_of_an_earlier_version_get_the_column_and_their_rows_have_null(engine: Engine) -> None:
+    open_shop(engine)
+    lake = engine.lake
+    old = lake.scan(DECISIONS).drop("propensities").collect()
+    as_of_old(lake, DECISIONS, old)
+    build(engine, DAY, LATER)
+    as_of_old(lake, IMPRESSIONS, lake.scan(IMPRESSIONS).drop("propensity").collect())
+
+    answered(engine, decided("r3", "u3", "p1", at="2024-05-04T12:00"))
+    build(engine, DAY, LATER)
+
+    rows = lake.scan(IMPRESSIONS).sort("recommendation_id", "position").collect()
+    assert rows["recommendation_id"].to_list() == ["r1", "r1", "r2", "r3"]
+    assert rows["propensity"].to_list() == [None, None, None, 1.0]
+
+
+def test_a_record_of_the_first_version_says_no_propensities() -> None:
+    told = decided("r1", "u1", "p1", at="2024-05-01T12:00")
+    first, second = (
+        decision_row(Record(0, told.now_us, encode(one)))
+        for one in (msgspec.structs.replace(told, propensities=[], version=1), told)
+    )
+    place = list(DECISIONS_SCHEMA).index("propensities") - 2
+    assert (first[place], second[place]) == (None, [1.0])
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,7 @@ class Lessons:
 @pytest.fixture(scope="module")
 def lessons(whole: Lake) -> Lessons:
     history = load_history(whole)
-    split, policy, objective = split_time(history.first, history.last), Policy(), Objective()
+    split, policy, objective = split_time(history.log.time), Policy(), Objective()
     budget = TrainingBudget(train_decisions=600, per_user=4)
     bundle = past_bundle(history, split.train_from)
     first, middle, last = split.train_from, split.validate_from, split.end

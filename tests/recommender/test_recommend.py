@@ -95,6 +95,7 @@ def cases(draw: st.DrawFn) -> Case:
             rebuy_above=draw(st.sampled_from([0.001, 0.05, 1.0])),
             in_stock_only=draw(st.booleans()),
             candidates=draw(st.sampled_from([1, 5, 10, 400])),
+            diversity=draw(st.sampled_from([0.0, 0.3, 0.9])),
         ),
     )
 

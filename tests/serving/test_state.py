@@ -113,6 +113,7 @@ def test_a_decision_can_be_made_again_from_its_record(fresh: Running) -> None:
     assert len(record.evidence.columns) == len(watched.digest.columns)
     assert [used.items.ids[one.item] for one in again.recommendations] == record.products
     assert [one.score for one in again.recommendations] == record.scores
+    assert [one.propensity for one in again.recommendations] == record.propensities
     shown = answer["recommendations"]
     assert isinstance(shown, list)
     assert [one["product_id"] for one in shown] == record.products
