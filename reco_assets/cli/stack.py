@@ -105,6 +105,8 @@ class Process:
             while self.pid() is not None and time.monotonic() < end:
                 time.sleep(0.1)
             os.killpg(pid, signal.SIGKILL)  # whoever of its children did not listen
+        while _answers(self.port) and time.monotonic() < end:
+            time.sleep(0.05)  # a child that was killed holds the port until the system has buried it
         self.lock.unlink(missing_ok=True)
         return True
 
