@@ -126,11 +126,13 @@ def summed(rows: ir.Table, key: Sequence[str]) -> ir.Table:
     """Tiles or rollups with one row for each ``key``, which are all their columns but the values."""
     totals: dict[str, ir.Scalar] = {}
     for name in rows.columns:
+        if name in key:
+            continue
         if name == "first_event_time":
             totals[name] = rows[name].min()
         elif name in ("last_event_time", "window_start"):
             totals[name] = rows[name].max()
-        elif name not in key:
+        else:
             totals[name] = rows[name].sum()
     return rows.group_by(*key).agg(**totals)
 

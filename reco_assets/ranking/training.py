@@ -142,7 +142,7 @@ def choose_ranking(trained: Trained | None, bundle: Bundle, walk: Iterator[Momen
     Small and young shops have too few decisions to learn from; what serves them is then never
     worse, on these decisions, than their best single source.
     """
-    blend = trained.blend if trained else BLEND
+    blend = trained.blend if trained and any(trained.blend) else BLEND
     ranked = replace(
         bundle,
         ranker=trained.ranker if trained else None,

@@ -80,8 +80,11 @@ class Ranker:
 
 
 def shares_of(matrix: Floats) -> Floats:
-    """The columns of a ranking matrix that say how each source's word stands, ``float32[n, sources]``."""
-    shares: Floats = np.maximum(matrix[:, _SHARES], np.float32(0.0))
+    """The columns of a ranking matrix that say how each source's word stands, ``float32[n, sources]``.
+
+    What speaks against a product, or is unknown, counts as silence.
+    """
+    shares: Floats = np.fmax(matrix[:, _SHARES], np.float32(0.0))
     return shares
 
 

@@ -173,9 +173,9 @@ def test_a_drain_that_dies_between_its_commits_neither_loses_nor_doubles(
     stream.append([click("e1"), bad("b1"), click("e2", BOB)])
     drain(lake, stream, 100)
     stream.append([click("e3"), bad("b2"), bad("b3", BOB)])
-    # the second time that quarantine is opened it has been committed, and events have not
+    # the third time that quarantine is opened it has been committed, and events have not
     with pytest.raises(Killed):
-        drain(DyingLake(lake.root, table=QUARANTINE, left=[2]), stream, 100)
+        drain(DyingLake(lake.root, table=QUARANTINE, left=[3]), stream, 100)
     assert (refused(lake), ids(lake)) == (["b1", "b2", "b3"], ["e1", "e2"])
     stream.append([bad("b4")])
 
@@ -192,7 +192,7 @@ def test_a_shorter_read_after_a_death_does_not_forget_what_quarantine_has(
     drain(lake, stream, 100)
     stream.append([click("e1"), bad("b1"), bad("b2"), bad("b3"), click("e2", BOB)])
     with pytest.raises(Killed):
-        drain(DyingLake(lake.root, table=QUARANTINE, left=[2]), stream, 100)
+        drain(DyingLake(lake.root, table=QUARANTINE, left=[3]), stream, 100)
     stream.append([bad("b4", BOB)])
 
     while drain(lake, stream, 2).records:

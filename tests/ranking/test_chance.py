@@ -18,6 +18,7 @@ from reco_assets.ranking.metrics import ranking_metrics
 from reco_assets.ranking.replay import Examples, examples
 from reco_assets.ranking.split import split_time
 from reco_assets.ranking.training import TrainingBudget, past_bundle, stage
+from reco_assets.recommender.bundle import shares_of
 from reco_assets.recommender.types import Floats, Policy
 
 #: A single ranker of noise leans one way or another by chance; the mean of several does not.
@@ -85,10 +86,16 @@ def judged(rows: Examples, scores: Floats) -> Doubles:
 
 
 def taught(lessons: Lessons, train: Examples, stop: Examples) -> Doubles:
-    """What a ranker of ``train`` and ``stop`` scores on the decisions that neither has."""
+    """What the trees of a ranker of ``train`` and ``stop`` say of the decisions that neither has.
+
+    Without the blend that they stand upon: its weights are never below 0, so even one that was taught
+    nonsense prefers what a source proposes.
+    """
     parameters = RankerParameters(rounds=30, patience=30)
     ranker = train_ranker(train, stop, parameters, threads=1).ranker
-    return judged(lessons.judge, ranker.score(lessons.judge.features))
+    assert ranker.blend is not None
+    features = lessons.judge.features
+    return judged(lessons.judge, ranker.score(features) - shares_of(features) @ ranker.blend)
 
 
 def interval(runs: Doubles, dice: np.random.Generator) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reco_assets.candidates.sources import BLEND, SOURCES
+from reco_assets.candidates.sources import SOURCES
 from reco_assets.features.catalogue import RANKING_FEATURES, names
 from reco_assets.ranking.lambdamart import RankerParameters, train_ranker
 from reco_assets.ranking.linear import fit_blend
@@ -51,13 +51,14 @@ def test_the_source_that_is_right_gets_the_weight(right: str) -> None:
     assert min(others) >= 0.0
 
 
-def test_without_examples_the_default_blend_stays() -> None:
-    assert fit_blend(decisions("popular", 0, 1)) == BLEND
+def test_without_examples_no_source_has_a_word() -> None:
+    assert not any(fit_blend(decisions("popular", 0, 1)))
 
 
-def test_without_a_word_from_any_source_the_default_blend_stays() -> None:
+@pytest.mark.parametrize("nothing", [0.0, np.nan])
+def test_sources_that_say_nothing_get_no_weight(nothing: float) -> None:
     silent = decisions("popular", 50, 1)
-    assert fit_blend(replace(silent, features=np.zeros_like(silent.features))) == BLEND
+    assert not any(fit_blend(replace(silent, features=np.full_like(silent.features, nothing))))
 
 
 def test_the_scale_of_a_decision_is_its_own() -> None:
