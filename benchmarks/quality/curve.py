@@ -15,6 +15,7 @@ from benchmarks.quality.beyond import CATEGORIES, TASTES, Beyond
 from benchmarks.quality.questions import SHOWN, Question
 from benchmarks.quality.shop_judging import METRICS, scored
 from benchmarks.report import Value
+from reco_assets.errors import BadInput
 from reco_assets.ranking.evaluation import recommended
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.types import Policy
@@ -92,7 +93,11 @@ def curves(
         points = []
         for value in sorted({*VALUES, default}):
             changed: Mapping[str, float] = {knob: value}
-            points.append(_point(value, some, bundle, replace(policy, **changed), look))  # type: ignore[arg-type]
+            try:
+                turned = replace(policy, **changed)  # type: ignore[arg-type]
+            except BadInput:
+                continue  # a value that the policy itself refuses is no point of the curve
+            points.append(_point(value, some, bundle, turned, look))
         found.append(Curve(question, knob, default, points))
     return found
 
