@@ -30,7 +30,7 @@ DAY_US = 86_400_000_000
 #: Events remembered at the most, the newest; memory is 16 bytes each.
 REMEMBERED: Final = 20_000_000
 #: Newest occurrences of a product that are looked up; with the history's length it bounds a query.
-LOOKED_UP: Final = 500
+LOOKED_UP: Final = 150
 #: Events looked at on either side of an occurrence.
 WINDOW: Final = 10
 #: An own event counts exp(-rank / OWN_DECAY), rank 0 being the newest.
