@@ -17,8 +17,8 @@ from reco_assets.candidates.retriever import Floats, History, Int32s
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.interactions.log import InteractionLog
 
-#: Only the most popular products have neighbours; the matrix of all pairs is 8 HEAD^2 bytes, 0.2 GB.
-HEAD: Final = 5_000
+#: Only the most popular products have neighbours; the matrix of all pairs is 8 HEAD^2 bytes, 0.13 GB.
+HEAD: Final = 4_000
 #: Ridge: that many people who like nothing else.
 REGULARISATION: Final = 500.0
 #: Neighbours kept of a product, of those that speak for it.

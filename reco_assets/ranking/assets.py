@@ -44,7 +44,7 @@ class RankingConfig(dg.Config):
     """What a retraining may be told from the launchpad."""
 
     train_decisions: int = 20_000
-    judge_decisions: int = 3_000
+    judge_decisions: int = 2_000
     rounds: int = 200
     max_depth: int = 6
     learning_rate: float = 0.1

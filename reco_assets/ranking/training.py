@@ -45,7 +45,7 @@ class TrainingBudget:
     """
 
     train_decisions: int = 20_000
-    judge_decisions: int = 3_000
+    judge_decisions: int = 2_000
     per_user: int = 3
     negatives: int = 60
     seed: int = 7
