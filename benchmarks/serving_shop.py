@@ -17,8 +17,8 @@ from reco_assets.events.contract import EventType
 from reco_assets.features.catalogue import PRODUCT_FEATURES, USER_FEATURES, catalogue_hash, names
 from reco_assets.interactions.log import InteractionLog, interaction_log
 from reco_assets.online.materialise import write_users
+from reco_assets.ranking.examples import Examples
 from reco_assets.ranking.lambdamart import RankerParameters, train_ranker
-from reco_assets.ranking.replay import Examples
 from reco_assets.recommender.bundle import Bundle, Manifest, Ranker
 from reco_assets.recommender.recommend import features_of, propose
 from reco_assets.recommender.types import RECENT, Floats, Policy, Request, UserState

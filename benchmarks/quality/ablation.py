@@ -13,9 +13,10 @@ from benchmarks.quality.intervals import bootstrap_intervals
 from benchmarks.quality.judging import Score
 from benchmarks.quality.leaving_out import groups, masked, quiet
 from reco_assets.errors import BadInput
+from reco_assets.ranking.examples import Examples, replayed
 from reco_assets.ranking.lambdamart import RankerParameters, train_ranker
-from reco_assets.ranking.replay import Examples, examples
-from reco_assets.ranking.training import Stage, TrainingBudget
+from reco_assets.ranking.stage import Stage
+from reco_assets.ranking.training import TrainingBudget
 from reco_assets.recommender.bundle import Bundle, Ranker
 
 Doubles = npt.NDArray[np.float64]
@@ -48,12 +49,11 @@ class Lesson:
 
     def rows(self, without: str = "") -> tuple[Examples, Examples]:
         """Examples to learn from and to stop by, with one source silent."""
-        # the two share their product features, which follow the clock of the walk
         past, policy = quiet(self.past, without), self.past.policy
         learned, held, seed = self.learned, self.held, self.budget.seed
         return (
-            examples(learned.walk(), learned.decisions, past, policy, self.budget.negatives, seed),
-            examples(held.walk(), held.decisions, past, policy, policy.candidates, seed),
+            replayed(replace(learned, bundle=past), policy, self.budget.negatives, seed, self.threads),
+            replayed(replace(held, bundle=past), policy, policy.candidates, seed, self.threads),
         )
 
     def trained(self, rows: tuple[Examples, Examples], without: str = "") -> Bundle:

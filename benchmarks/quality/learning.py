@@ -17,11 +17,12 @@ from reco_assets.candidates.retriever import Retriever
 from reco_assets.errors import BadInput
 from reco_assets.features.catalogue import PRODUCT_FEATURES
 from reco_assets.ranking.decisions import Decisions
+from reco_assets.ranking.examples import replayed
 from reco_assets.ranking.lambdamart import RankerParameters, Trained, train_ranker
 from reco_assets.ranking.outcome import Chosen
-from reco_assets.ranking.replay import examples, moments
+from reco_assets.ranking.stage import Stage
 from reco_assets.ranking.timeline import ProductTimeline, UserTimeline
-from reco_assets.ranking.training import Stage, TrainingBudget, choose_ranking, past_bundle
+from reco_assets.ranking.training import TrainingBudget, choose_ranking, past_bundle
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.state import empty_state
 
@@ -82,17 +83,16 @@ def _ranking(task: Task, progress: Callable[[str], None]) -> Chosen:
     bundle = past_bundle(task.history, split.train_from)
     learned = _stage(task, bundle, budget.training(log, split), split.validate_from)
     held = _stage(task, bundle, budget.judging(log, split.validate_from, split.test_from), split.test_from)
-    rows = examples(learned.walk(), learned.decisions, bundle, bundle.policy, budget.negatives, budget.seed)
-    judged = examples(
-        held.walk(), held.decisions, bundle, bundle.policy, bundle.policy.candidates, budget.seed
-    )
+    threads = len(os.sched_getaffinity(0))
+    rows = replayed(learned, bundle.policy, budget.negatives, budget.seed, threads)
+    judged = replayed(held, bundle.policy, bundle.policy.candidates, budget.seed, threads)
     progress(f"training the ranker on {len(rows):,} rows")
     trained: Trained | None = None
     try:
-        trained = train_ranker(rows, judged, RankerParameters(), len(os.sched_getaffinity(0)))
+        trained = train_ranker(rows, judged, RankerParameters(), threads)
     except BadInput as error:
         progress(str(error))
-    choice = choose_ranking(trained, bundle, held.walk(), bundle.policy)
+    choice = choose_ranking(trained, held, bundle.policy, threads)
     progress(f"the validation chose: {choice.name}")
     return Chosen(choice.name, choice.trained.ranker if choice.trained else None, choice.blend, "")
 
@@ -106,6 +106,4 @@ def _stage(task: Task, bundle: Bundle, decisions: Decisions, last: int) -> Stage
     products = ProductTimeline(
         np.empty(0, np.int64), np.empty(0, np.int32), np.empty((0, len(PRODUCT_FEATURES)), np.float32)
     )
-    return Stage(
-        distinct, lambda: moments(task.history.log, distinct, last, users, products, bundle, task.objective)
-    )
+    return Stage(task.history.log, distinct, last, users, products, bundle, task.objective)

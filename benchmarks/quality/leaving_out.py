@@ -12,7 +12,7 @@ import numpy as np
 from reco_assets.candidates.retriever import Floats, History, Int32s, Retriever, Scratch
 from reco_assets.candidates.sources import Sources
 from reco_assets.features.catalogue import RANKING_FEATURES, Feature
-from reco_assets.ranking.replay import Examples
+from reco_assets.ranking.examples import Examples
 from reco_assets.recommender.bundle import Bundle
 
 #: How the origin of a feature, as the catalogue has it, begins, and what group that makes it part of.

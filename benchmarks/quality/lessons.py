@@ -27,7 +27,8 @@ from reco_assets.platform.engines import open_engine
 from reco_assets.ranking.evaluation import recommended
 from reco_assets.ranking.metrics import ranking_metrics
 from reco_assets.ranking.split import split_time
-from reco_assets.ranking.training import TrainingBudget, past_bundle, stage
+from reco_assets.ranking.stage import stage
+from reco_assets.ranking.training import TrainingBudget, past_bundle
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.types import Policy, Request
 

@@ -11,20 +11,20 @@ from reco_assets.monitoring.metadata import table_metadata
 from reco_assets.monitoring.plots import importance_bars, markdown_image, metric_bars
 from reco_assets.platform.resources import Platform
 from reco_assets.ranking.evaluation import FULL, evaluate
+from reco_assets.ranking.examples import replayed
 from reco_assets.ranking.examples_table import examples_of, examples_table
 from reco_assets.ranking.lambdamart import RankerParameters, train_ranker
 from reco_assets.ranking.metrics import METRICS
 from reco_assets.ranking.outcome import load_choice, policy_text, save_choice, save_means, save_value
-from reco_assets.ranking.replay import examples
 from reco_assets.ranking.run import log_choice, log_evaluation
 from reco_assets.ranking.split import split_time
+from reco_assets.ranking.stage import stage
 from reco_assets.ranking.told import feedback, value_of
 from reco_assets.ranking.training import (
     TrainingBudget,
     champion_answers,
     choose_ranking,
     past_bundle,
-    stage,
 )
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.types import Policy
@@ -90,11 +90,12 @@ def training_examples(
         )
         policy = Policy()
         told = feedback(engine, lake, history, bundle, split.train_from, split.validate_from, budget, policy)
-    rows = examples(learned.walk(), training, bundle, policy, budget.negatives, budget.seed)
-    replayed = len(rows)
+    threads = platform.settings().threads
+    rows = replayed(learned, policy, budget.negatives, budget.seed, threads)
+    own = len(rows)
     if told is not None:
         rows = rows.and_then(told)
-    judged = examples(held.walk(), validation, bundle, policy, policy.candidates, budget.seed)
+    judged = replayed(held, policy, policy.candidates, budget.seed, threads)
     table = pl.concat([examples_table(rows, history, "train"), examples_table(judged, history, "validation")])
     version = lake.replace("gold/training_examples", table.to_arrow())
     volume = has_rows(table.lazy())
@@ -102,7 +103,7 @@ def training_examples(
         metadata={
             **table_metadata(table, version=version),
             "decisions": len(training) + len(validation),
-            "rows of logged answers": len(rows) - replayed,
+            "rows of logged answers": len(rows) - own,
             "positives": int((table["grade"] > 0).sum()),
         },
         check_results=results(
@@ -142,7 +143,7 @@ def ranker(
         held_stage = stage(
             engine, lake, history, bundle, validation, split.validate_from, split.test_from, budget.objective
         )
-    choice = choose_ranking(trained, bundle, held_stage.walk(), Policy())
+    choice = choose_ranking(trained, held_stage, Policy(), platform.settings().threads)
     run_id = log_choice(platform.registry(), choice, config.parameters(), rows, context.run_id)
     save_choice(artifacts, choice, run_id)
     means = choice.validation.means()
@@ -176,7 +177,7 @@ def evaluation(
     choice = load_choice(artifacts)
     past = past_bundle(history, split.test_from, context.log.info)
     bundle = choice.applied_to(past)
-    budget = config.budget()
+    budget, threads = config.budget(), platform.settings().threads
     decisions = budget.judging(history.log, split.test_from, split.end)
     current = platform.registry().champion()
     champion = Bundle.load(current.folder) if current is not None else None
@@ -185,18 +186,21 @@ def evaluation(
         judged = stage(engine, lake, history, bundle, decisions, split.test_from, split.end, budget.objective)
         rival = (
             champion_answers(
-                engine, lake, history, champion, decisions, split.test_from, split.end, budget.objective
+                engine,
+                lake,
+                history,
+                champion,
+                decisions,
+                split.test_from,
+                split.end,
+                budget.objective,
+                threads,
             )
             if champion is not None and fair
             else None
         )
         worth = value_of(engine, lake, history, bundle, split.test_from, split.end, budget, bundle.policy)
-    board = evaluate(
-        judged.walk(),
-        bundle,
-        Policy(),
-        also=lambda moment: {"champion": rival[moment.number]} if rival is not None else {},
-    )
+    board = evaluate(judged, Policy(), threads, {} if rival is None else {"champion": rival})
     means = board.means()
     save_means(artifacts, means, board.decisions, split)
     save_value(artifacts, worth)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -14,6 +16,7 @@ from reco_assets.candidates.sources import BLEND as EVEN
 from reco_assets.candidates.sources import SOURCES
 from reco_assets.ranking.metrics import Scoreboard
 from reco_assets.ranking.replay import Moment
+from reco_assets.ranking.stage import Stage, over
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.recommend import blocked_items, current_history, recommend
 from reco_assets.recommender.types import Floats, Policy, Request, UserState
@@ -63,16 +66,19 @@ def proposed(retriever: Retriever, past: History, blocked: Int32s, n: int, scrat
 
 
 def evaluate(
-    walk: Iterator[Moment],
-    bundle: Bundle,
-    policy: Policy,
-    also: Callable[[Moment], Mapping[str, Int32s]] = lambda moment: {},
-    progress: Callable[[int], None] = lambda done: None,
+    stage: Stage, policy: Policy, threads: int, also: Mapping[str, Sequence[Int32s]] = MappingProxyType({})
 ) -> Scoreboard:
-    """Play every decision that has an outcome; ``also`` adds further recommenders' answers."""
+    """Play every decision of ``stage`` that has an outcome, with so many processes (0: every core).
+
+    ``also`` holds further recommenders' answers to each decision of ``stage``.
+    """
+    return Scoreboard.joined(over(stage, partial(_played, policy=policy, also=dict(also)), threads))
+
+
+def _played(stage: Stage, policy: Policy, also: Mapping[str, Sequence[Int32s]]) -> Scoreboard:
     board = Scoreboard()
-    for moment in walk:
-        progress(moment.number)
+    for moment in stage.walk():
         if len(moment.outcome.items):
-            board.add({**answers(bundle, policy, moment), **also(moment)}, moment.outcome.items)
+            theirs = {name: shown[moment.number] for name, shown in also.items()}
+            board.add({**answers(stage.bundle, policy, moment), **theirs}, moment.outcome.items)
     return board

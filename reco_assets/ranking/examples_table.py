@@ -7,7 +7,7 @@ import polars as pl
 
 from reco_assets.features.catalogue import RANKING_FEATURES, names
 from reco_assets.interactions.history import ShopHistory
-from reco_assets.ranking.replay import Examples
+from reco_assets.ranking.examples import Examples
 
 _TIME = pl.Datetime("us", "UTC")
 

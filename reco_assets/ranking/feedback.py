@@ -12,7 +12,8 @@ import numpy as np
 from reco_assets.features.catalogue import RANKING_FEATURES
 from reco_assets.ranking.answered import Answered
 from reco_assets.ranking.examination import Numbers, weights
-from reco_assets.ranking.replay import Examples, Moment
+from reco_assets.ranking.examples import Examples
+from reco_assets.ranking.replay import Moment
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.recommend import blocked_items, current_history, features_of
 from reco_assets.recommender.types import Floats, Int8s, Int32s, Policy, Request

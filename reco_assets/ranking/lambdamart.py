@@ -9,9 +9,9 @@ import numpy as np
 import xgboost
 
 from reco_assets.errors import BadInput
-from reco_assets.features.catalogue import RANKING_FEATURES, names
+from reco_assets.features.catalogue import RANKING_FEATURES, SOURCE_SHARES, names
+from reco_assets.ranking.examples import Examples
 from reco_assets.ranking.linear import fit_blend
-from reco_assets.ranking.replay import Examples
 from reco_assets.recommender.bundle import Ranker, shares_of
 
 
@@ -29,6 +29,8 @@ class RankerParameters:
         Pairs are made of the best so many of a decision with all others: the places that are seen.
     bins
         Histogram bins a feature.
+    upon_blend
+        The trees start from the learned blend of the sources; otherwise from nothing.
     """
 
     rounds: int = 200
@@ -41,6 +43,7 @@ class RankerParameters:
     subsample: float = 0.9
     colsample_bytree: float = 0.8
     reg_lambda: float = 5.0
+    upon_blend: bool = True
     seed: int = 7
 
     def as_params(self) -> dict[str, float]:
@@ -75,7 +78,7 @@ def train_ranker(
             hint="the history is too short; the sources' blend will rank",
         )
     columns = list(names(RANKING_FEATURES))
-    blend = fit_blend(train)
+    blend = fit_blend(train) if parameters.upon_blend else (0.0,) * len(SOURCE_SHARES)
     weights = np.array(blend, np.float32)
     learned = xgboost.QuantileDMatrix(
         train.features,

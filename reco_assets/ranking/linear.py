@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from scipy.optimize import minimize
 
-from reco_assets.ranking.replay import Examples
+from reco_assets.ranking.examples import Examples
 from reco_assets.recommender.bundle import shares_of
 
 #: Ridge on the weights.

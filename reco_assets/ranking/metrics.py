@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -65,24 +65,38 @@ _KINDS: Final[Mapping[str, Callable[[Bools, int, int], float]]] = {
 
 @dataclass
 class Scoreboard:
-    """Means of the metrics of several recommenders over the same decisions."""
+    """Metrics of several recommenders over the same decisions.
 
-    decisions: int = 0
-    sums: dict[str, dict[str, float]] = field(default_factory=dict)
-    shown: dict[str, set[int]] = field(default_factory=dict)
+    Attributes
+    ----------
+    values
+        By recommender, a row of ``METRICS`` for each decision.
+    """
+
+    values: dict[str, list[list[float]]] = field(default_factory=dict)
+
+    @property
+    def decisions(self) -> int:
+        """How many were played."""
+        return max(map(len, self.values.values()), default=0)
 
     def add(self, answers: Mapping[str, Int32s], wanted: Int32s) -> None:
         """Count one decision: what each recommender showed."""
-        self.decisions += 1
         for name, items in answers.items():
-            totals = self.sums.setdefault(name, dict.fromkeys(METRICS, 0.0))
-            for metric, value in ranking_metrics(items, wanted).items():
-                totals[metric] += value
-            self.shown.setdefault(name, set()).update(items[:10].tolist())
+            self.values.setdefault(name, []).append(list(ranking_metrics(items, wanted).values()))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Scoreboard]) -> Self:
+        """All decisions of ``parts``, one after the other."""
+        whole = cls()
+        for part in parts:
+            for name, rows in part.values.items():
+                whole.values.setdefault(name, []).extend(rows)
+        return whole
 
     def means(self) -> dict[str, dict[str, float]]:
         """``{recommender: {metric: mean}}``."""
         return {
-            name: {metric: total / self.decisions for metric, total in totals.items()}
-            for name, totals in self.sums.items()
+            name: dict(zip(METRICS, np.mean(rows, axis=0).tolist(), strict=True))
+            for name, rows in self.values.items()
         }

@@ -13,10 +13,10 @@ from reco_assets.features.catalogue import RANKING_FEATURES, names
 from reco_assets.monitoring.plots import importance_bars, metric_bars
 from reco_assets.platform.registry import Registry
 from reco_assets.ranking.evaluation import FULL
+from reco_assets.ranking.examples import Examples
 from reco_assets.ranking.lambdamart import RankerParameters
 from reco_assets.ranking.outcome import Means, policy_text
 from reco_assets.ranking.policy_value import PolicyValue
-from reco_assets.ranking.replay import Examples
 from reco_assets.ranking.training import Choice
 
 EXPERIMENT = "reco-ranking"

@@ -13,10 +13,11 @@ from reco_assets.platform.lake import Lake
 from reco_assets.ranking.answered import load_answered
 from reco_assets.ranking.counterfactual import challenger_value, expected_clicks
 from reco_assets.ranking.examination import examination
+from reco_assets.ranking.examples import Examples
 from reco_assets.ranking.feedback import feedback_examples
 from reco_assets.ranking.policy_value import PolicyValue
-from reco_assets.ranking.replay import Examples
-from reco_assets.ranking.training import TrainingBudget, stage
+from reco_assets.ranking.stage import stage
+from reco_assets.ranking.training import TrainingBudget
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.types import Policy
 

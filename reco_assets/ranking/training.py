@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -17,9 +18,9 @@ from reco_assets.ranking.decisions import Decisions, Objective, sample_decisions
 from reco_assets.ranking.evaluation import FULL, SHOWN, evaluate, one_source
 from reco_assets.ranking.lambdamart import Trained
 from reco_assets.ranking.metrics import Scoreboard
-from reco_assets.ranking.replay import Moment, moments
 from reco_assets.ranking.split import Split
-from reco_assets.ranking.windowed import blank_matrix, product_timeline, user_timeline
+from reco_assets.ranking.stage import Stage, over, stage
+from reco_assets.ranking.windowed import blank_matrix
 from reco_assets.recommender.bundle import Bundle, Manifest
 from reco_assets.recommender.recommend import recommend
 from reco_assets.recommender.types import Int32s, Policy, Request
@@ -76,30 +77,6 @@ def past_bundle(
     )
 
 
-@dataclass(frozen=True)
-class Stage:
-    """The decisions of a stretch of time and all that is needed to walk through them again."""
-
-    decisions: Decisions
-    walk: Callable[[], Iterator[Moment]]
-
-
-def stage(
-    engine: Engine,
-    lake: Lake,
-    history: ShopHistory,
-    bundle: Bundle,
-    decisions: Decisions,
-    first: int,
-    last: int,
-    objective: Objective,
-) -> Stage:
-    """The features as they stood at each of ``decisions``, all of them in ``[first, last)``."""
-    users = user_timeline(engine, history, decisions)
-    products = product_timeline(engine, lake, history, first, last)
-    return Stage(decisions, lambda: moments(history.log, decisions, last, users, products, bundle, objective))
-
-
 def champion_answers(
     engine: Engine,
     lake: Lake,
@@ -109,6 +86,7 @@ def champion_answers(
     first: int,
     last: int,
     objective: Objective,
+    threads: int,
 ) -> list[Int32s]:
     """What the champion would have shown at each decision, in the item rows of ``history``.
 
@@ -118,9 +96,15 @@ def champion_answers(
     ours = history.items.rows(np.asarray(champion.items.keys))
     known = history.log.where(rows[history.log.item] >= 0)
     theirs = ShopHistory(champion.items, replace(known, item=rows[known.item], n_items=len(champion.items)))
+    asked = stage(engine, lake, theirs, champion, decisions, first, last, objective)
+    return [answer for part in over(asked, partial(_shown, ours=ours), threads) for answer in part]
+
+
+def _shown(stage: Stage, ours: Int32s) -> list[Int32s]:
+    policy = stage.bundle.policy.settled
     shown: list[Int32s] = []
-    for moment in stage(engine, lake, theirs, champion, decisions, first, last, objective).walk():
-        decision = recommend(Request(n=SHOWN), moment.state, champion, champion.policy.settled, moment.now)
+    for moment in stage.walk():
+        decision = recommend(Request(n=SHOWN), moment.state, stage.bundle, policy, moment.now)
         items = ours[np.array([one.item for one in decision.recommendations], np.int32)]
         shown.append(items[items >= 0])
     return shown
@@ -136,7 +120,7 @@ class Choice:
     validation: Scoreboard
 
 
-def choose_ranking(trained: Trained | None, bundle: Bundle, walk: Iterator[Moment], policy: Policy) -> Choice:
+def choose_ranking(trained: Trained | None, held: Stage, policy: Policy, threads: int) -> Choice:
     """Take the best on the validation decisions: ranker, blend, or one source alone.
 
     Small and young shops have too few decisions to learn from; what serves them is then never
@@ -144,11 +128,11 @@ def choose_ranking(trained: Trained | None, bundle: Bundle, walk: Iterator[Momen
     """
     blend = trained.blend if trained and any(trained.blend) else BLEND
     ranked = replace(
-        bundle,
+        held.bundle,
         ranker=trained.ranker if trained else None,
-        manifest=replace(bundle.manifest, blend=blend),
+        manifest=replace(held.bundle.manifest, blend=blend),
     )
-    board = evaluate(walk, ranked, policy)
+    board = evaluate(replace(held, bundle=ranked), policy, threads)
     means = board.means()
     if board.decisions < FEWEST:
         return Choice("blend", None, BLEND, board)

@@ -6,7 +6,7 @@ import json
 import queue
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final, Self
@@ -221,6 +221,19 @@ class Bundle:
         # most updates move no product in or out of stock, and a scan of the matrix is not free
         if not np.array_equal(empty, np.isin(changed, self.sold_out)):
             self._sold_out[0] = self._find_sold_out()
+
+    def apart(self) -> Self:
+        """The same bundle with product features of its own, which may move through time alone."""
+        return replace(
+            self, product_matrix=self.product_matrix.copy(), _scratch=queue.SimpleQueue(), _sold_out=[]
+        )
+
+    def __getstate__(self) -> dict[str, object]:
+        # working memory stays where it is
+        return {**vars(self), "_scratch": None}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        vars(self).update({**state, "_scratch": queue.SimpleQueue()})
 
     @contextmanager
     def scratch(self) -> Iterator[Scratch]:

@@ -13,12 +13,12 @@ from reco_assets.interactions.history import load_history
 from reco_assets.platform.duckdb_engine import DuckDBEngine
 from reco_assets.platform.lake import Lake
 from reco_assets.ranking.decisions import Objective, sample_decisions
+from reco_assets.ranking.examples import Examples, examples
 from reco_assets.ranking.lambdamart import RankerParameters, train_ranker
 from reco_assets.ranking.metrics import ranking_metrics
-from reco_assets.ranking.replay import Examples, examples
 from reco_assets.ranking.split import split_time
-from reco_assets.ranking.training import TrainingBudget, past_bundle, stage
-from reco_assets.recommender.bundle import shares_of
+from reco_assets.ranking.stage import stage
+from reco_assets.ranking.training import TrainingBudget, past_bundle
 from reco_assets.recommender.types import Floats, Policy
 
 #: A single ranker of noise leans one way or another by chance; the mean of several does not.
@@ -88,14 +88,12 @@ def judged(rows: Examples, scores: Floats) -> Doubles:
 def taught(lessons: Lessons, train: Examples, stop: Examples) -> Doubles:
     """What the trees of a ranker of ``train`` and ``stop`` say of the decisions that neither has.
 
-    Without the blend that they stand upon: its weights are never below 0, so even one that was taught
-    nonsense prefers what a source proposes.
+    They stand upon no blend: its weights are never below 0, so even one that was taught nonsense
+    prefers what a source proposes.
     """
-    parameters = RankerParameters(rounds=30, patience=30)
+    parameters = RankerParameters(rounds=30, patience=30, upon_blend=False)
     ranker = train_ranker(train, stop, parameters, threads=1).ranker
-    assert ranker.blend is not None
-    features = lessons.judge.features
-    return judged(lessons.judge, ranker.score(features) - shares_of(features) @ ranker.blend)
+    return judged(lessons.judge, ranker.score(lessons.judge.features))
 
 
 def interval(runs: Doubles, dice: np.random.Generator) -> tuple[float, float]:

@@ -16,7 +16,8 @@ from reco_assets.platform.duckdb_engine import DuckDBEngine
 from reco_assets.platform.lake import Lake
 from reco_assets.ranking.decisions import Decisions, Objective, sample_decisions
 from reco_assets.ranking.split import DAY_US
-from reco_assets.ranking.training import past_bundle, stage
+from reco_assets.ranking.stage import stage
+from reco_assets.ranking.training import past_bundle
 from reco_assets.recommender.recommend import features_of, propose
 from reco_assets.recommender.types import Floats, Int32s, Policy, Request
 from tests.ranking.simulated import without_later_events

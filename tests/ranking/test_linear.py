@@ -10,9 +10,9 @@ import pytest
 
 from reco_assets.candidates.sources import SOURCES
 from reco_assets.features.catalogue import RANKING_FEATURES, names
+from reco_assets.ranking.examples import Examples
 from reco_assets.ranking.lambdamart import RankerParameters, train_ranker
 from reco_assets.ranking.linear import fit_blend
-from reco_assets.ranking.replay import Examples
 from reco_assets.recommender.bundle import Bundle, Ranker, shares_of
 from tests.recommender.shops import Shape, bundle
 

@@ -17,12 +17,13 @@ from reco_assets.platform.duckdb_engine import DuckDBEngine
 from reco_assets.platform.lake import Lake
 from reco_assets.ranking.answered import Answered, load_answered
 from reco_assets.ranking.examination import PLACES
+from reco_assets.ranking.examples import examples
 from reco_assets.ranking.examples_table import examples_of, examples_table
 from reco_assets.ranking.feedback import feedback_examples
 from reco_assets.ranking.lambdamart import RankerParameters, train_ranker
-from reco_assets.ranking.replay import examples
+from reco_assets.ranking.stage import stage
 from reco_assets.ranking.told import feedback, value_of
-from reco_assets.ranking.training import TrainingBudget, past_bundle, stage
+from reco_assets.ranking.training import TrainingBudget, past_bundle
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.types import Policy
 from tests.builders import Event, click, events, moment, purchase
