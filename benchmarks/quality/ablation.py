@@ -16,7 +16,7 @@ from reco_assets.errors import BadInput
 from reco_assets.ranking.examples import Examples, replayed
 from reco_assets.ranking.lambdamart import RankerParameters, train_ranker
 from reco_assets.ranking.stage import Stage
-from reco_assets.ranking.training import TrainingBudget
+from reco_assets.ranking.training import LEARNING, TrainingBudget
 from reco_assets.recommender.bundle import Bundle, Ranker
 
 Doubles = npt.NDArray[np.float64]
@@ -49,7 +49,7 @@ class Lesson:
 
     def rows(self, without: str = "") -> tuple[Examples, Examples]:
         """Examples to learn from and to stop by, with one source silent."""
-        past, policy = quiet(self.past, without), self.past.policy
+        past, policy = quiet(self.past, without), LEARNING
         learned, held, seed = self.learned, self.held, self.budget.seed
         return (
             replayed(replace(learned, bundle=past), policy, self.budget.negatives, seed, self.threads),

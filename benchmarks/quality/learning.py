@@ -22,7 +22,7 @@ from reco_assets.ranking.lambdamart import RankerParameters, Trained, train_rank
 from reco_assets.ranking.outcome import Chosen
 from reco_assets.ranking.stage import Stage
 from reco_assets.ranking.timeline import ProductTimeline, UserTimeline
-from reco_assets.ranking.training import TrainingBudget, choose_ranking, past_bundle
+from reco_assets.ranking.training import LEARNING, TrainingBudget, choose_ranking, past_bundle
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.state import empty_state
 
@@ -84,8 +84,8 @@ def _ranking(task: Task, progress: Callable[[str], None]) -> Chosen:
     learned = _stage(task, bundle, budget.training(log, split), split.validate_from)
     held = _stage(task, bundle, budget.judging(log, split.validate_from, split.test_from), split.test_from)
     threads = len(os.sched_getaffinity(0))
-    rows = replayed(learned, bundle.policy, budget.negatives, budget.seed, threads)
-    judged = replayed(held, bundle.policy, bundle.policy.candidates, budget.seed, threads)
+    rows = replayed(learned, LEARNING, budget.negatives, budget.seed, threads)
+    judged = replayed(held, LEARNING, LEARNING.candidates, budget.seed, threads)
     progress(f"training the ranker on {len(rows):,} rows")
     trained: Trained | None = None
     try:

@@ -21,6 +21,7 @@ from reco_assets.ranking.split import split_time
 from reco_assets.ranking.stage import stage
 from reco_assets.ranking.told import feedback, value_of
 from reco_assets.ranking.training import (
+    LEARNING,
     TrainingBudget,
     champion_answers,
     choose_ranking,
@@ -43,7 +44,7 @@ _TILES = [
 class RankingConfig(dg.Config):
     """What a retraining may be told from the launchpad."""
 
-    train_decisions: int = 20_000
+    train_decisions: int = 40_000
     judge_decisions: int = 2_000
     rounds: int = 200
     max_depth: int = 6
@@ -88,14 +89,15 @@ def training_examples(
         held = stage(
             engine, lake, history, bundle, validation, split.validate_from, split.test_from, budget.objective
         )
-        policy = Policy()
-        told = feedback(engine, lake, history, bundle, split.train_from, split.validate_from, budget, policy)
+        told = feedback(
+            engine, lake, history, bundle, split.train_from, split.validate_from, budget, LEARNING
+        )
     threads = platform.settings().threads
-    rows = replayed(learned, policy, budget.negatives, budget.seed, threads)
+    rows = replayed(learned, LEARNING, budget.negatives, budget.seed, threads)
     own = len(rows)
     if told is not None:
         rows = rows.and_then(told)
-    judged = replayed(held, policy, policy.candidates, budget.seed, threads)
+    judged = replayed(held, LEARNING, LEARNING.candidates, budget.seed, threads)
     table = pl.concat([examples_table(rows, history, "train"), examples_table(judged, history, "validation")])
     version = lake.replace("gold/training_examples", table.to_arrow())
     volume = has_rows(table.lazy())

@@ -19,6 +19,8 @@ Int8s = npt.NDArray[np.int8]
 #: What an event after the decision is worth, by EventType code: purchase > cart = favorite > click.
 GRADES: Final = np.array([1, 2, 0, 3, 2, 1, 0, 0], np.int8)
 DAY_US: Final = 86_400_000_000
+#: Share of sampled moments, at the most, that are people's first.
+UNTOLD: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,9 @@ def sample_decisions(
 ) -> Decisions:
     """Up to ``per_user`` random moments of each person in ``[first, last)``, ``most`` in all.
 
-    A moment is that of an event of the person, so that there is something to predict.
+    A moment is that of an event of the person, so that there is something to predict. Where more than
+    ``most`` are found, at most ``UNTOLD`` of those taken are people's very first: they have no history,
+    so one teaches what all do.
     """
     rng = np.random.default_rng(seed)
     rows = np.flatnonzero((log.time >= first) & (log.time < last))
@@ -79,9 +83,16 @@ def sample_decisions(
     starts = np.searchsorted(users, users)
     rows = rows[order][np.arange(len(users)) - starts < per_user]
     if len(rows) > most:
-        rows = rng.choice(rows, most, replace=False)
+        rows = _fewer_untold(log, rng.permutation(rows), most)
     rows = rows[np.lexsort((rows, log.time[rows]))]
     return Decisions(log.user[rows], log.time[rows], rows.astype(np.int64))
+
+
+def _fewer_untold(log: InteractionLog, rows: Int64s, most: int) -> Int64s:
+    """The first ``most`` of ``rows``, with at most ``UNTOLD`` of first events where there are others."""
+    first = rows == log.user_bounds()[log.user[rows]]
+    late = first & (np.cumsum(first) > UNTOLD * most)
+    return np.concatenate([rows[~late], rows[late]])[:most]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Final
 
 import numpy as np
 
@@ -29,6 +30,8 @@ from reco_assets.recommender.types import Int32s, Policy, Request
 DECISIVE = "ndcg@20"
 #: Fewer validation decisions than this choose nothing; the default blend of all sources ranks.
 FEWEST = 20
+#: The rules while the ranker learns: what was bought may come again if people ever buy such things twice.
+LEARNING: Final = Policy(rebuy_above=0.0)
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,10 @@ class TrainingBudget:
         What the ranker is to bring about.
     """
 
-    train_decisions: int = 20_000
+    train_decisions: int = 40_000
     judge_decisions: int = 2_000
     per_user: int = 3
-    negatives: int = 60
+    negatives: int = 30
     seed: int = 7
     objective: Objective = field(default_factory=Objective)
 
