@@ -39,6 +39,7 @@ from reco_assets.events.decided import Asker, Decided, decode
 from reco_assets.events.decision_rows import DECISIONS
 from reco_assets.features.windows import WATERMARK_US, WINDOW_US
 from reco_assets.interactions.history import load_history
+from reco_assets.online.habits import made_at
 from reco_assets.online.mark import read_mark
 from reco_assets.platform.duckdb_engine import DuckDBEngine
 from reco_assets.platform.lake import Lake, open_lake
@@ -206,7 +207,9 @@ def _causes(lake: Lake, engine: DuckDBEngine, bundle: Bundle, made: Made) -> lis
         one, asker = made[number]
         seen = one.evidence
         assert seen is not None, "else it cannot be compared"
-        asked.append(Logged(asker.user, one.now_us, max(seen.users_at, seen.products_at), seen.products_at))
+        habits_at = made_at(one.habits_state) if one.habits_state is not None else 0
+        users_at = max(seen.users_at, seen.products_at)
+        asked.append(Logged(asker.user, one.now_us, users_at, seen.products_at, habits_at))
     arrived = _arrivals(lake)
     for again in relived(engine, lake, load_history(lake), bundle, asked):
         number = numbers[again.number]

@@ -11,11 +11,13 @@ import polars as pl
 import redis
 
 from benchmarks.report import Stopwatch, log
+from reco_assets.candidates.habits import habits_of, midnight
 from reco_assets.candidates.sources import Candidates, Sources
 from reco_assets.catalogue.items import ItemTable, item_table
 from reco_assets.events.contract import EventType
 from reco_assets.features.catalogue import PRODUCT_FEATURES, USER_FEATURES, catalogue_hash, names
 from reco_assets.interactions.log import InteractionLog, interaction_log
+from reco_assets.online.habits import habit_values, write_habits
 from reco_assets.online.materialise import write_users
 from reco_assets.ranking.examples import Examples
 from reco_assets.ranking.lambdamart import RankerParameters, train_ranker
@@ -84,14 +86,12 @@ def states(shop: Shop, users: np.ndarray[tuple[int], np.dtype[np.int64]]) -> lis
     for user in users.tolist():
         low, high = int(bounds[user]), int(bounds[user + 1])
         own = slice(max(low, high - RECENT), high)
+        habits = habits_of(shop.log, np.asarray(shop.items.keys), user, midnight(shop.now))
         bought = shop.log.item[low:high][shop.log.kind[low:high] == EventType.purchase]
         features = np.zeros(len(USER_FEATURES), np.float32)
         features[: min(2, len(features))] = high - low
-        found.append(
-            UserState(
-                features, -1, shop.log.item[own], shop.log.kind[own], shop.log.time[own], np.unique(bought)
-            )
-        )
+        events = (shop.log.item[own], shop.log.kind[own], shop.log.time[own])
+        found.append(UserState(features, -1, *events, np.unique(bought), habits))
     return found
 
 
@@ -164,6 +164,8 @@ def fill(client: redis.Redis, shop: Shop, users: int) -> dict[str, float]:
         pl.lit(shop.items.category_names[0]).alias("favorite_category"),
     )
     lives = len(shop.log.user_ids)
+    habits = dict(habit_values(shop.log, shop.items, midnight(shop.now)))
+    of_lives = [habits.get(user_id) for user_id in shop.log.user_ids]
     before = client.info("memory")["used_memory"]
     with Stopwatch() as watch:
         for start in range(0, users, SLICE):
@@ -178,11 +180,14 @@ def fill(client: redis.Redis, shop: Shop, users: int) -> dict[str, float]:
                 people.join(bought, on="user", how="inner").drop("user"),
                 ttl_days=30,
             )
+            known = ((f"user-{k}", of_lives[k % lives]) for k in numbers.tolist())
+            write_habits(client, ((name, value) for name, value in known if value is not None), ttl_days=30)
             log(f"  {numbers[-1] + 1:,} users in Redis")
     grown = client.info("memory")["used_memory"] - before
     return {
         "redis_mb_per_million_users": round(grown / users, 1),
         "users_written_per_second": round(users / watch.seconds),
         "recent_events_mean": round(recent.height / lives, 2),
+        "users_with_habits_share": round(len(habits) / lives, 3),
         "bought_products_mean": round(float(bought["products"].list.len().sum()) / lives, 2),
     }

@@ -140,6 +140,7 @@ async def answer_recommend(parts: Parts, body: bytes, started: float) -> bytes:
             user_state=packed.user,
             pending_state=packed.pending,
             session_state=packed.session,
+            habits_state=packed.habits,
             reached=packed.reached,
             bundle=loaded.bundle.version,
             product_epoch=product_epoch,

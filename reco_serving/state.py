@@ -16,6 +16,7 @@ from reco_assets.errors import IncompatibleBundle
 from reco_assets.events.contract import EventType
 from reco_assets.online import keys
 from reco_assets.online.codec import decode_pending, decode_session, decode_user
+from reco_assets.online.habits import decode_habits
 from reco_assets.platform.redis import redis_url
 from reco_assets.platform.settings import Settings
 from reco_assets.recommender.state import empty_state
@@ -41,6 +42,7 @@ class Packed:
     session: bytes | None = None
     reached: bool = True
     mark: bytes | None = None
+    habits: bytes | None = None
 
 
 @dataclass
@@ -66,7 +68,7 @@ class StateReader:
         """The values of a user and a session, and how far the store has come, in one round trip."""
         if self.trouble is not None:
             return Packed(reached=False)
-        wanted = [keys.user(user_id), keys.pending(user_id)]
+        wanted = [keys.user(user_id), keys.pending(user_id), keys.habits(user_id)]
         if session_id is not None:
             wanted.append(keys.session(session_id))
         if mark:
@@ -81,8 +83,9 @@ class StateReader:
         return Packed(
             values[0],
             values[1],
-            values[2] if session_id is not None else None,
+            values[3] if session_id is not None else None,
             mark=values[-1] if mark else None,
+            habits=values[2],
         )
 
     async def ping(self) -> bool:
@@ -122,6 +125,8 @@ def unpack(packed: Packed, items: ItemTable) -> tuple[UserState, bool]:
     try:
         if packed.user is not None:
             state = decode_user(packed.user, items)
+        if packed.habits is not None:
+            state = replace(state, habits=decode_habits(packed.habits, items))
         if packed.pending:
             told = decode_pending(packed.pending, items)
             state = _with_events(_with_bought(state, *told), items, *told)

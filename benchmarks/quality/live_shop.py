@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,11 +17,14 @@ import polars as pl
 
 from benchmarks.quality.periods import moment
 from benchmarks.quality.shop_files import ShopFiles, Within
+from reco_assets.candidates.habits import midnight
 from reco_assets.catalogue.ingest import ingest_files
 from reco_assets.errors import RecoError
 from reco_assets.events.importer import import_files
 from reco_assets.features.windows import WATERMARK_US
+from reco_assets.interactions.history import load_history
 from reco_assets.online.codec import decode_user
+from reco_assets.online.habits import decode_habits, habit_values
 from reco_assets.online.materialise import user_values
 from reco_assets.online.past import LakePast, bought_products, recent_events
 from reco_assets.online.state import user_rows
@@ -156,6 +159,10 @@ class LiveShop:
         bundle.update_products(np.arange(len(bundle.items), dtype=np.int32), matrix)
         ids, values = user_values(rows, recent_events(past), bought_products(past))
         states = {person: decode_user(value, bundle.items) for person, value in zip(ids, values, strict=True)}
+        history = load_history(lake)
+        for person, value in habit_values(history.log, history.items, midnight(at)):
+            if person in states:
+                states[person] = replace(states[person], habits=decode_habits(value, bundle.items))
         return Known(at, bundle, states)
 
     def bundle(self) -> Bundle:

@@ -7,6 +7,7 @@ from reco_assets.candidates.complements import Complements
 from reco_assets.candidates.content import ContentNeighbours
 from reco_assets.candidates.covisitation import AlsoViewed, BoughtTogether, NextViewed, ViewedThenBought
 from reco_assets.candidates.factors import Factors
+from reco_assets.candidates.habits import HabitSource
 from reco_assets.candidates.item_item import ItemItem
 from reco_assets.candidates.popular import BrandPopular, CategoryPopular, Popular
 from reco_assets.candidates.repeat import Repeat
@@ -62,6 +63,7 @@ item_item = _source(ItemItem, "Which products speak for which, from all sets at 
 factors = _source(Factors, "Implicit ALS item factors; a person is folded in on request.", "numpy")
 content = _source(ContentNeighbours, "Products alike in title words, category and brand.", "numba")
 repeat = _source(Repeat, "When people buy each product again.", "numba")
+habits = _source(HabitSource, "What people come back to, by all their events.", "numba")
 complements = _source(Complements, "Popular products of the categories that people turn to next.", "numba")
 category_popular = _source(CategoryPopular, "The most popular products of each category.")
 brand_popular = _source(BrandPopular, "The most popular products of each brand.")

@@ -15,6 +15,7 @@ from reco_assets.candidates.kernels import clear, group_rows, top_rows
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.events.contract import EventType
 from reco_assets.interactions.log import InteractionLog
+from reco_assets.recommender.types import NO_HABITS, Habits
 
 Int8s = npt.NDArray[np.int8]
 Int32s = npt.NDArray[np.int32]
@@ -42,6 +43,8 @@ class History:
         Item rows bought before, older than ``items`` reaches too.
     now
         UTC microseconds.
+    habits
+        What the person keeps coming back to.
     """
 
     items: Int32s
@@ -50,6 +53,7 @@ class History:
     weights: Floats
     bought: Int32s
     now: int
+    habits: Habits = NO_HABITS
 
     @cached_property
     def known(self) -> Int32s:
@@ -57,11 +61,13 @@ class History:
         return np.unique(np.concatenate([self.items, self.bought]))
 
 
-def history(items: Int32s, kinds: Int8s, times: Int64s, bought: Int32s, now: int) -> History:
+def history(
+    items: Int32s, kinds: Int8s, times: Int64s, bought: Int32s, now: int, habits: Habits = NO_HABITS
+) -> History:
     """The history of ``items`` (oldest first) as retrievers read it."""
     ranks = np.arange(len(items) - 1, -1, -1, dtype=np.float32)
     weights = EVENT_WEIGHTS[kinds] * np.exp(ranks / np.float32(-RANK_DECAY))
-    return History(items, kinds, times, weights, bought, now)
+    return History(items, kinds, times, weights, bought, now, habits)
 
 
 class Query(Protocol):

@@ -13,6 +13,7 @@ from reco_assets.candidates.complements import Complements
 from reco_assets.candidates.content import ContentNeighbours
 from reco_assets.candidates.covisitation import AlsoViewed, BoughtTogether, NextViewed, ViewedThenBought
 from reco_assets.candidates.factors import Factors
+from reco_assets.candidates.habits import HabitSource
 from reco_assets.candidates.item_item import ItemItem
 from reco_assets.candidates.kernels import union
 from reco_assets.candidates.popular import BrandPopular, CategoryPopular, Popular
@@ -36,6 +37,7 @@ SOURCES: Final[Mapping[str, type[Retriever]]] = {
         Factors,
         ContentNeighbours,
         Repeat,
+        HabitSource,
         Complements,
         CategoryPopular,
         BrandPopular,

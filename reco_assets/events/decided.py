@@ -49,7 +49,7 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     request
         The body as it came.
-    user_state, pending_state, session_state
+    user_state, pending_state, session_state, habits_state
         The packed values as Redis held them; None where there were none.
     reached
         Whether Redis could be read.
@@ -83,6 +83,7 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     sources: list[str]
     evidence: Evidence | None = None
     propensities: list[float] = []
+    habits_state: bytes | None = None
     version: _Whole = 1
 
 

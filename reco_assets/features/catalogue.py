@@ -126,6 +126,7 @@ SOURCE_SCORES: Final[tuple[Feature, ...]] = tuple(
         ("factors", "Dot product of the item's factors and the person's folded-in ones."),
         ("content", "Neighbours of the recent items by title, category and brand."),
         ("repeat", "Purchases of it to be expected in a week, of what the person saw or bought."),
+        ("habits", "The person's own events on it by their kinds, halved in 30 days."),
         ("complements", "Popular items of the categories that follow the recent ones."),
         ("category_popular", "Place among the popular items of the recent categories."),
         ("brand_popular", "Place among the popular items of the recent brands."),

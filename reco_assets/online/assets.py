@@ -4,8 +4,12 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from reco_assets.candidates.habits import REMEMBERED, midnight
+from reco_assets.interactions.assets import load_learning_log
 from reco_assets.monitoring.checks import results, specs
 from reco_assets.monitoring.findings import Finding
+from reco_assets.online.habits import ENTRY_BYTES, habit_values, write_habits
+from reco_assets.online.mark import micros_of
 from reco_assets.online.refresh import refresh
 from reco_assets.online.state import moment_of
 from reco_assets.platform.redis import open_redis
@@ -64,3 +68,39 @@ def online_store(context: dg.AssetExecutionContext, platform: Platform) -> Itera
             },
             check_results=results(asset, found),
         )
+
+
+@dg.asset(
+    group_name="online",
+    deps=["learning_log", "champion"],
+    kinds={"redis"},
+    owners=["team:serving"],
+    check_specs=specs("online_habits", "bounded"),
+)
+def online_habits(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+    """What people with a long history keep coming back to, as of midnight; TTL 30 days."""
+    settings, (history, _) = platform.settings(), load_learning_log(platform)
+    at = midnight(micros_of(moment_of(platform.lake(), platform.now())))
+    sizes: list[int] = []
+
+    def measured() -> Iterator[tuple[str, bytes]]:
+        for user_id, value in habit_values(history.log, history.items, at):
+            sizes.append(len(value))
+            yield user_id, value
+
+    written = write_habits(open_redis(settings), measured(), ttl_days=settings.user_ttl_days)
+    most = 16 + ENTRY_BYTES * REMEMBERED
+    found = Finding(
+        "bounded",
+        max(sizes, default=0) <= most,
+        f"{written:,} values of {most} bytes at the most",
+        facts={"written": written, "bytes": sum(sizes)},
+    )
+    return dg.MaterializeResult(
+        metadata={
+            "users": written,
+            "megabytes": round(sum(sizes) / 1e6, 3),
+            "as_of": dg.MetadataValue.timestamp(at / 1e6),
+        },
+        check_results=results("online_habits", found),
+    )

@@ -25,6 +25,11 @@ def pending(user_id: str) -> str:
     return f"n:{user_id}"
 
 
+def habits(user_id: str) -> str:
+    """Key of what a user with a long history keeps coming back to, packed."""
+    return f"h:{user_id}"
+
+
 def session(session_id: str) -> str:
     """Key of a session's packed recent events."""
     return f"s:{session_id}"

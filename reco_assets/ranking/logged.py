@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from reco_assets.candidates.habits import habits_of
 from reco_assets.interactions.history import ShopHistory
 from reco_assets.platform.engine import Engine
 from reco_assets.platform.lake import Lake
@@ -19,7 +20,7 @@ from reco_assets.ranking.decisions import Decisions, Past, pasts
 from reco_assets.ranking.windowed import product_timeline, user_timeline
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.state import empty_state
-from reco_assets.recommender.types import BOUGHT, RECENT, UserState
+from reco_assets.recommender.types import BOUGHT, RECENT, Habits, UserState
 
 Int32s = npt.NDArray[np.int32]
 
@@ -34,12 +35,15 @@ class Logged:
         The decision itself: what the person had done before it counts.
     users_at, products_at
         The refreshes that the windowed values of the person and of the products came from.
+    habits_at
+        The midnight that the person's habits were made as of; 0 where there were none.
     """
 
     user_id: str
     now: int
     users_at: int
     products_at: int
+    habits_at: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def relived(
     asked = [decisions[number] for number in order]
     ours = ShopHistory(bundle.items, history.log)
     rows = bundle.items.rows(np.asarray(history.items.keys))
-    states = iter(_states(engine, ours, rows, asked))
+    states = iter(_states(engine, ours, rows, np.asarray(history.items.keys), asked))
     times = np.array([one.products_at for one in asked], np.int64)
     products = product_timeline(engine, lake, ours, int(times[0]), int(times[-1]) + 1)
     changes = products.replay(bundle.product_matrix, times)
@@ -75,8 +79,17 @@ def relived(
         yield Relived(number, state)
 
 
-def _states(engine: Engine, history: ShopHistory, rows: Int32s, asked: Sequence[Logged]) -> list[UserState]:
-    """State of each of ``asked``; ``rows`` has the bundle's row of each of the log's items, or -1."""
+def _states(
+    engine: Engine,
+    history: ShopHistory,
+    rows: Int32s,
+    keys: npt.NDArray[np.uint64],
+    asked: Sequence[Logged],
+) -> list[UserState]:
+    """State of each of ``asked``.
+
+    ``rows`` has the bundle's row of each of the log's items, or -1, and ``keys`` its product key.
+    """
     known = {user_id: row for row, user_id in enumerate(history.log.user_ids.to_list())}
     places = [place for place, one in enumerate(asked) if one.user_id in known]
     users = np.array([known[asked[place].user_id] for place in places], np.int32)
@@ -96,8 +109,18 @@ def _states(engine: Engine, history: ShopHistory, rows: Int32s, asked: Sequence[
             kinds=own.kinds,
             times=own.times,
             bought=own.bought,
+            habits=_habits_in_bundle(
+                habits_of(history.log, keys, int(users[at]), asked[place].habits_at), rows
+            ),
         )
     return states
+
+
+def _habits_in_bundle(habits: Habits, rows: Int32s) -> Habits:
+    """``habits`` in the bundle's rows, without what it lacks."""
+    items = rows[habits.items]
+    here = items >= 0
+    return Habits(items[here], habits.weights[here], habits.at)
 
 
 def _in_bundle(past: Past, rows: Int32s) -> Past:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
+from reco_assets.candidates.habits import habits_of, midnight
 from reco_assets.interactions.log import InteractionLog
 from reco_assets.ranking.decisions import Decisions, Objective, Outcome, outcomes, pasts
 from reco_assets.ranking.timeline import ProductTimeline, UserTimeline
@@ -37,11 +40,13 @@ def moments(
     ``bundle.product_matrix`` follows the clock meanwhile.
     """
     changes = products.replay(bundle.product_matrix, decisions.time)
+    keys = np.asarray(bundle.items.keys)
     past = pasts(log, decisions, RECENT, BOUGHT)
     future = outcomes(log, decisions, last, objective)
     for at, (own, outcome, (changed, values)) in enumerate(zip(past, future, changes, strict=True)):
         if len(changed):
             bundle.update_products(changed, values)
+        user, now = int(decisions.user[at]), int(decisions.time[at])
         state = UserState(
             features=users.values[at],
             favorite_category=int(users.favorite_category[at]),
@@ -49,5 +54,6 @@ def moments(
             kinds=own.kinds,
             times=own.times,
             bought=own.bought,
+            habits=habits_of(log, keys, user, midnight(now)),
         )
-        yield Moment(first + at, state, outcome, int(decisions.time[at]))
+        yield Moment(first + at, state, outcome, now)

@@ -48,7 +48,7 @@ def current_history(request: Request, state: UserState, now: int) -> History:
         items = np.concatenate([items, told])
         kinds = np.concatenate([kinds, np.full(len(told), EventType.click, np.int8)])
         times = np.concatenate([times, np.full(len(told), now, np.int64)])
-    return history(items[-RECENT:], kinds[-RECENT:], times[-RECENT:], state.bought, now)
+    return history(items[-RECENT:], kinds[-RECENT:], times[-RECENT:], state.bought, now, state.habits)
 
 
 def propose(

@@ -27,6 +27,29 @@ DEVICES: Final = ("unknown", "desktop", "mobile", "tablet", "app")
 
 
 @dataclass(frozen=True)
+class Habits:
+    """What a person keeps coming back to, as of a midnight; nothing where there are few events.
+
+    Attributes
+    ----------
+    items
+        ``int32[n]`` distinct item rows, the heaviest first.
+    weights
+        ``float32[n]``: events by their kinds, faded, see ``candidates/habits.py``.
+    at
+        UTC microseconds: later events are not in it.
+    """
+
+    items: Int32s = field(default_factory=lambda: np.empty(0, np.int32))
+    weights: Floats = field(default_factory=lambda: np.empty(0, np.float32))
+    at: int = 0
+
+
+#: Of somebody of whom nothing is remembered.
+NO_HABITS: Final = Habits()
+
+
+@dataclass(frozen=True)
 class UserState:
     """What is known of one user at one moment, as online/codec packs it.
 
@@ -41,6 +64,8 @@ class UserState:
         :class:`EventType` code, UTC microseconds. Items that the bundle lacks are left out.
     bought
         Item rows of products that the user has bought, oldest first.
+    habits
+        What more than the last events tell of somebody with a long history.
     """
 
     features: Floats
@@ -49,6 +74,7 @@ class UserState:
     kinds: Int8s
     times: Int64s
     bought: Int32s
+    habits: Habits = NO_HABITS
 
 
 @dataclass(frozen=True)

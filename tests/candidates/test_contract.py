@@ -55,6 +55,7 @@ COLUMNS: Mapping[str, Mapping[str, pl.DataType]] = {
         "score": pl.Float32(),
     },
     "repeat": {"product_id": pl.String(), "days": pl.Int32(), "rate": pl.Float32()},
+    "habits": {"product_id": pl.String(), "returning": pl.Int32()},
     "complements": {
         "category": pl.String(),
         "product_id": pl.String(),
