@@ -52,7 +52,13 @@ class Lesson:
         past, policy = quiet(self.past, without), LEARNING
         learned, held, seed = self.learned, self.held, self.budget.seed
         return (
-            replayed(replace(learned, bundle=past), policy, self.budget.negatives, seed, self.threads),
+            replayed(
+                replace(learned, bundle=past),
+                policy,
+                self.budget.negatives_of(learned.decisions),
+                seed,
+                self.threads,
+            ),
             replayed(replace(held, bundle=past), policy, policy.candidates, seed, self.threads),
         )
 

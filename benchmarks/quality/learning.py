@@ -84,7 +84,7 @@ def _ranking(task: Task, progress: Callable[[str], None]) -> Chosen:
     learned = _stage(task, bundle, budget.training(log, split), split.validate_from)
     held = _stage(task, bundle, budget.judging(log, split.validate_from, split.test_from), split.test_from)
     threads = len(os.sched_getaffinity(0))
-    rows = replayed(learned, LEARNING, budget.negatives, budget.seed, threads)
+    rows = replayed(learned, LEARNING, budget.negatives_of(learned.decisions), budget.seed, threads)
     judged = replayed(held, LEARNING, LEARNING.candidates, budget.seed, threads)
     progress(f"training the ranker on {len(rows):,} rows")
     trained: Trained | None = None

@@ -93,7 +93,7 @@ def training_examples(
             engine, lake, history, bundle, split.train_from, split.validate_from, budget, LEARNING
         )
     threads = platform.settings().threads
-    rows = replayed(learned, LEARNING, budget.negatives, budget.seed, threads)
+    rows = replayed(learned, LEARNING, budget.negatives_of(training), budget.seed, threads)
     own = len(rows)
     if told is not None:
         rows = rows.and_then(told)

@@ -42,8 +42,9 @@ class TrainingBudget:
     ----------
     train_decisions, judge_decisions
         Decisions that the ranker learns from, and that it is validated and tested on.
-    negatives
-        Candidates without an outcome kept for each training decision.
+    negatives, rows
+        Candidates without an outcome kept for each training decision; where there are few decisions, as
+        many more as make ``rows`` of all of them.
     objective
         What the ranker is to bring about.
     """
@@ -52,6 +53,7 @@ class TrainingBudget:
     judge_decisions: int = 2_000
     per_user: int = 3
     negatives: int = 30
+    rows: int = 1_200_000
     seed: int = 7
     objective: Objective = field(default_factory=Objective)
 
@@ -60,6 +62,10 @@ class TrainingBudget:
         return sample_decisions(
             log, split.train_from, split.validate_from, self.train_decisions, self.per_user, self.seed
         )
+
+    def negatives_of(self, decisions: Decisions) -> int:
+        """Candidates without an outcome kept for each of ``decisions``."""
+        return max(self.negatives, self.rows // max(1, len(decisions)))
 
     def judging(self, log: InteractionLog, first: int, last: int) -> Decisions:
         """Decisions to judge by: one a person."""
