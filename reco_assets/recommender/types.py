@@ -175,12 +175,33 @@ class Recommendation:
 
 
 @dataclass(frozen=True)
+class Shortfall:
+    """What an answer lacks, and why.
+
+    Attributes
+    ----------
+    missing
+        How many products it lacks.
+    catalogue
+        How many products there are.
+    left_out
+        How many of them each rule leaves out; a product counts for the first rule that does.
+    """
+
+    missing: int
+    catalogue: int
+    left_out: dict[str, int]
+
+
+@dataclass(frozen=True)
 class Decision:
     """An answer with what is needed to explain it.
 
     ``rung`` names the step of the degradation ladder that answered: full, no_ranker, popular.
+    ``shortfall`` says why there are fewer products than were asked for, where the service has looked.
     """
 
     recommendations: tuple[Recommendation, ...]
     candidates: int
     rung: str
+    shortfall: Shortfall | None = None

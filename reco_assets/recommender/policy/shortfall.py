@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,26 +10,7 @@ from reco_assets.candidates.retriever import History
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.policy.compiled import Compiled
 from reco_assets.recommender.policy.masks import Bools, holds
-from reco_assets.recommender.types import Int32s, Policy, Request
-
-
-@dataclass(frozen=True)
-class Shortfall:
-    """What an answer lacks, and why.
-
-    Attributes
-    ----------
-    missing
-        How many products it lacks.
-    catalogue
-        How many products there are.
-    left_out
-        How many of them each rule leaves out; a product counts for the first rule that does.
-    """
-
-    missing: int
-    catalogue: int
-    left_out: dict[str, int]
+from reco_assets.recommender.types import Int32s, Policy, Request, Shortfall
 
 
 def shortfall(
