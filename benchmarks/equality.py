@@ -14,10 +14,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -49,6 +50,9 @@ from reco_assets.platform.settings import Settings
 from reco_assets.ranking.logged import Logged, relived
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.digest import VERSION, Digest
+from reco_assets.recommender.policy.compiled import Compiled
+from reco_assets.recommender.policy.kept import rules_of
+from reco_assets.recommender.policy.rules import Rules
 from reco_assets.recommender.recommend import recommend
 from reco_assets.recommender.types import UserState
 from reco_serving.answers import resolved
@@ -57,6 +61,20 @@ from reco_serving.evidence import Watched
 from reco_serving.state import Packed, unpack
 
 STREAM_SECONDS: Final = 2.0
+#: The rules after ranking that the service has: every kind of them.
+POLICY: Final = b"""\
+version = 1
+filter = "price is null or price > 1"
+max_per_brand = 0.5
+[[boosts]]
+name = "cheap"
+when = "price < 50"
+multiply = 1.2
+[[promotions]]
+campaign = "popular"
+when = "clicks > 20"
+share = 0.1
+"""
 #: Questions a second where nothing else decides.
 RATE: Final = 150.0
 #: Seconds that the questions go on after a window has closed.
@@ -105,6 +123,7 @@ def run(
     size = ("--users", str(users), "--products", str(products), "--days", str(days), "--seed", str(seed))
     _reco(settings, "simulate", *size, "--end", str(yesterday), landing)
     _reco(settings, "materialize")
+    settings.policy_file.write_bytes(POLICY)
     champion = Registry(settings).champion()
     if champion is None:
         raise MissingDependency("serving the shop: no bundle was promoted")
@@ -132,20 +151,22 @@ def run(
         home.service.end()  # it writes its last records
         home.follower.end()
         last_micro_batch(settings)
-    return compared(lake, bundle) | {"events": visitors.events, "ranks_by_ranker": bundle.ranker is not None}
+    found = compared(lake, bundle, settings.policies_folder)
+    return found | {"events": visitors.events, "ranks_by_ranker": bundle.ranker is not None}
 
 
-def compared(lake: Lake, bundle: Bundle) -> dict[str, Value]:
-    """Every decision of ``lake`` with evidence, made again by the training path."""
+def compared(lake: Lake, bundle: Bundle, policies: Path) -> dict[str, Value]:
+    """Every decision of ``lake`` with evidence, made again by the training path under its policy."""
+    laws = cache(lambda digest: rules_of(policies, digest, bundle))
     records = lake.scan(DECISIONS).select("record").collect()["record"].to_list()
     every = [decode(record) for record in records]
     # what was answered without the online store says so, and is no moment of anybody
     made = [(one, asker) for one, asker in every if one.reached]
     with closing(DuckDBEngine(lake)) as engine:
-        found = _causes(lake, engine, bundle, made)
+        found = _causes(lake, engine, bundle, made, laws)
         again = [number for number, cause in enumerate(found) if cause == "user values"]
         # a refresh that was under way had already written the person, and had not yet said so
-        during = _at_the_next_refresh(lake, engine, bundle, made, again)
+        during = _at_the_next_refresh(lake, engine, bundle, made, laws, again)
     for number, cause in zip(again, during, strict=True):
         found[number] = cause
     causes = Counter(cause for cause in found if cause)
@@ -174,10 +195,12 @@ def compared(lake: Lake, bundle: Bundle) -> dict[str, Value]:
 
 
 Made = Sequence[tuple[Decided, Asker]]
+#: The rules that a digest names.
+Laws = Callable[[str], Rules]
 
 
 def _at_the_next_refresh(
-    lake: Lake, engine: DuckDBEngine, bundle: Bundle, made: Made, numbers: Sequence[int]
+    lake: Lake, engine: DuckDBEngine, bundle: Bundle, made: Made, laws: Laws, numbers: Sequence[int]
 ) -> list[str]:
     if not numbers:
         return []
@@ -189,7 +212,7 @@ def _at_the_next_refresh(
         place = int(np.searchsorted(marks, one.evidence.users_at, side="right"))
         at = marks[min(place, len(marks) - 1)]
         later.append((_with_users_at(one, at), asker))
-    return _causes(lake, engine, bundle, later)
+    return _causes(lake, engine, bundle, later, laws)
 
 
 def _with_users_at(one: Decided, at: int) -> Decided:
@@ -198,7 +221,7 @@ def _with_users_at(one: Decided, at: int) -> Decided:
     return msgspec.structs.replace(one, evidence=msgspec.structs.replace(one.evidence, users_at=at))
 
 
-def _causes(lake: Lake, engine: DuckDBEngine, bundle: Bundle, made: Made) -> list[str]:
+def _causes(lake: Lake, engine: DuckDBEngine, bundle: Bundle, made: Made, laws: Laws) -> list[str]:
     """For each decision why it differs; empty where it does not."""
     causes = [_incomparable(one, bundle) for one, _ in made]
     numbers = [number for number, cause in enumerate(causes) if not cause]
@@ -214,7 +237,7 @@ def _causes(lake: Lake, engine: DuckDBEngine, bundle: Bundle, made: Made) -> lis
     for again in relived(engine, lake, load_history(lake), bundle, asked):
         number = numbers[again.number]
         one, asker = made[number]
-        causes[number] = _cause(one, asker, again.state, bundle, arrived)
+        causes[number] = _cause(one, asker, again.state, bundle, laws(one.policy).now(), arrived)
     return causes
 
 
@@ -251,12 +274,14 @@ def _arrivals(lake: Lake) -> _Arrived:
     return _Arrived({(user, at): arrived for user, at, arrived in rows.iter_rows()})
 
 
-def _cause(one: Decided, asker: Asker, state: UserState, bundle: Bundle, arrived: _Arrived) -> str:
+def _cause(
+    one: Decided, asker: Asker, state: UserState, bundle: Bundle, rules: Compiled, arrived: _Arrived
+) -> str:
     """Why the answer made again from ``state`` differs from what is logged; empty where it does not."""
     assert one.evidence is not None, "else it cannot be compared"
     request = resolved(read(RecommendRequest, one.request), bundle, one.seed)
     watched = Watched()
-    decision = recommend(request, state, bundle, bundle.policy, one.now_us, watched)
+    decision = recommend(request, state, bundle, rules.policy, one.now_us, watched, rules)
     digest, logged = watched.digest, Digest(one.evidence.candidates, one.evidence.columns)
     answer = [(bundle.items.ids[shown.item], shown.score, shown.source) for shown in decision.recommendations]
     if digest == logged and answer == list(zip(one.products, one.scores, one.sources, strict=True)):

@@ -27,6 +27,7 @@ from reco_assets.platform.settings import Settings
 from reco_assets.platform.streams.open import open_stream
 from reco_assets.ranking.evaluation import proposed
 from reco_assets.recommender.bundle import Bundle
+from reco_assets.recommender.policy.rules import Rules
 from reco_assets.recommender.recommend import blocked_items, current_history
 from reco_assets.recommender.types import Int32s, Request
 from reco_assets.streaming.indexes import Indexes
@@ -67,6 +68,7 @@ class LiveService:
         self.bundle = Bundle.load(champion.folder)
         self.feed = ProductFeed(self._redis, self.bundle)
         self.feed.load()
+        self.rules = Rules(self.bundle)
         self._stream = open_stream(self.settings)
         self._indexes = Indexes.of(self.settings, self.lake)
         self._loop = asyncio.new_event_loop()
@@ -105,7 +107,7 @@ class LiveService:
         packed = self._loop.run_until_complete(self._states.read(user_id, session_id))
         state, whole = unpack(packed, self.bundle.items)
         self.degraded += not whole
-        decision, _ = decide(request, state, whole, self.bundle, now)
+        decision, _ = decide(request, state, whole, self.bundle, self.rules.now(), now)
         return np.array([one.item for one in decision.recommendations], np.int32)
 
     def popularity(self, user_id: str, session_id: str, request: Request, now: int) -> Int32s:

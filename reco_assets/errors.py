@@ -27,6 +27,15 @@ class BadInput(RecoError):
     """A file, a mapping or an argument that a person gave cannot be used."""
 
 
+class BadExpression(BadInput):
+    """An expression over product columns cannot be used; ``at`` is the place in it, from 1."""
+
+    def __init__(self, text: str, at: int, reason: str, *, hint: str = "") -> None:
+        super().__init__(f"column {at} of {text!r}: {reason}", hint=hint)
+        self.at = at
+        self.reason = reason
+
+
 class BadEvent(RecoError):
     """An event breaks the contract; it belongs in quarantine."""
 

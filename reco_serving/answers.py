@@ -9,16 +9,21 @@ from math import isnan
 from typing import Final
 
 from reco_assets.candidates.sources import Candidates
-from reco_assets.errors import BadRequest
+from reco_assets.errors import BadExpression, BadRequest
 from reco_assets.features.catalogue import PRODUCT_FEATURES, names
 from reco_assets.recommender.bundle import Bundle
-from reco_assets.recommender.recommend import recommend, trending
+from reco_assets.recommender.fallback import popular_within
+from reco_assets.recommender.policy.compiled import Compiled
+from reco_assets.recommender.policy.rules import Rules
+from reco_assets.recommender.policy.shortfall import shortfall
+from reco_assets.recommender.recommend import current_history, recommend
 from reco_assets.recommender.types import (
     Context,
     Decision,
     Floats,
     Recommendation,
     Request,
+    Shortfall,
     UserState,
 )
 from reco_serving.contract import Context as AskedContext
@@ -44,12 +49,25 @@ def resolved(asked: RecommendRequest, bundle: Bundle, seed: int) -> Request:
     context = asked.context
     return Request(
         n=asked.num_recommendations,
-        context=Context(context.device, context.page, context.hour, context.weekday),
+        context=Context(
+            context.device, context.page, context.hour, context.weekday, context.age, context.region
+        ),
         session_items=_rows(_in_front(context), bundle),
         exclude=_rows(asked.exclude, bundle),
         category=category_code(asked.category, bundle),
         seed=seed,
+        cart=_rows(context.cart, bundle),
+        filters=asked.filters.strip(),
     )
+
+
+def check_filters(request: Request, rules: Rules) -> None:
+    """Refuse a request (BadRequest) whose filters cannot be used with these products."""
+    try:
+        rules.now().within(request)
+    except BadExpression as error:
+        hint = f" ({error.hint})" if error.hint else ""
+        raise BadRequest("filters", f"{error.message}{hint}") from error
 
 
 def category_code(name: str | None, bundle: Bundle) -> int | None:
@@ -67,20 +85,28 @@ def decide(
     state: UserState,
     whole: bool,
     bundle: Bundle,
+    rules: Compiled,
     now_us: int,
     witness: Witness | None = None,
 ) -> tuple[Decision, bool]:
     """The decision, with the rung that answered, and whether it is degraded.
 
     Whatever fails inside, somebody is shown products: a defect is logged and answered with what is
-    popular.
+    popular, within the rules.
     """
+    policy = rules.policy
     try:
-        decision = recommend(request, state, bundle, bundle.policy, now_us, witness)
+        decision = recommend(request, state, bundle, policy, now_us, witness, rules)
+        if len(decision.recommendations) < request.n:
+            past = current_history(request, state, now_us)
+            told = shortfall(request, len(decision.recommendations), past, bundle, policy, rules)
+            decision = replace(decision, shortfall=told)
     except Exception:
         log.exception("ranking failed; what is popular answers")
-        shown = trending(bundle, request.n, request.category)
-        return Decision(shown, 0, "popular"), True
+        shown = popular_within(request, state, bundle, policy, rules)
+        missing = request.n - len(shown)
+        lacking = Shortfall(missing, len(bundle.items), {}) if missing else None
+        return Decision(shown, 0, "popular", lacking), True
     if not whole:
         return replace(decision, rung="no_user_state"), True
     # a bundle whose training chose the blend of sources has no ranker, and lacks nothing
@@ -103,6 +129,8 @@ def products(recommendations: tuple[Recommendation, ...], loaded: Loaded) -> lis
                 title=title,
                 category=category,
                 price=None if isnan(price) else round(price, 4),
+                campaign=one.campaign or None,
+                rules=list(one.rules),
             )
         )
     return shown

@@ -9,7 +9,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from reco_assets.errors import BadRequest
-from reco_assets.recommender.types import MOST
+from reco_assets.recommender.policy.parser import MOST_CHARACTERS
+from reco_assets.recommender.types import MOST, Shortfall
 
 Text = Annotated[str, Meta(min_length=1, max_length=256)]
 #: Ids are texts everywhere inside; a JSON integer is accepted, and echoed as an integer.
@@ -27,9 +28,13 @@ class Context(Struct, frozen=True):
     device: Annotated[str, Meta(max_length=64, description="desktop, mobile, tablet or app.")] = "unknown"
     hour: Annotated[int, Meta(ge=0, le=23, description="The visitor's own hour; default: UTC.")] | None = None
     weekday: Annotated[int, Meta(ge=0, le=6, description="From Monday; default: UTC.")] | None = None
+    age: Annotated[int, Meta(ge=0, le=150, description="The visitor's age, for the policy.")] | None = None
+    region: (
+        Annotated[str, Meta(max_length=64, description="Where the visitor is, for the policy.")] | None
+    ) = None
     product_id: Annotated[Id, Meta(description="The product on the page.")] | None = None
     products: Annotated[Ids, Meta(description="Products just looked at, the latest last.")] = []
-    cart: Annotated[Ids, Meta(description="Products in the cart, the latest last.")] = []
+    cart: Annotated[Ids, Meta(description="In the cart, the latest last; never shown.")] = []
 
 
 class RecommendRequest(Struct, frozen=True):
@@ -41,6 +46,14 @@ class RecommendRequest(Struct, frozen=True):
     num_recommendations: Count = 10
     exclude: Annotated[Ids, Meta(description="Products that must not be in the answer.")] = []
     category: Annotated[Text, Meta(description="Only products of this category.")] | None = None
+    filters: Annotated[
+        str,
+        Meta(
+            max_length=MOST_CHARACTERS,
+            description="Only products for which this expression over their columns is true, as "
+            'category = "shoes" and price < 80.',
+        ),
+    ] = ""
 
 
 class SimilarRequest(Struct, frozen=True):
@@ -58,7 +71,10 @@ class TrendingRequest(Struct, frozen=True):
 
 
 class Product(Struct, frozen=True):
-    """One recommended product. ``position`` counts from 0; price is null where unknown."""
+    """One recommended product. ``position`` counts from 0; price is null where unknown.
+
+    ``campaign`` names the promotion that put it there, ``rules`` the boosts that moved it.
+    """
 
     product_id: str
     score: float
@@ -68,13 +84,16 @@ class Product(Struct, frozen=True):
     title: str
     category: str | None
     price: float | None
+    campaign: str | None = None
+    rules: list[str] = []
 
 
 class Recommended(Struct, frozen=True):
     """The answer to /recommend.
 
     ``rung`` is the step of the degradation ladder that answered: full, no_ranker, no_user_state or
-    popular; ``degraded`` says that something that should be there was missing.
+    popular; ``degraded`` says that something that should be there was missing. ``shortfall`` says why
+    there are fewer products than were asked for.
     """
 
     user_id: str | int
@@ -85,6 +104,7 @@ class Recommended(Struct, frozen=True):
     variant: str
     degraded: bool
     rung: str
+    shortfall: Shortfall | None = None
 
 
 class Related(Struct, frozen=True):

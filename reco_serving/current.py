@@ -23,11 +23,13 @@ from reco_assets.platform.redis import connect
 from reco_assets.platform.registry import Champion
 from reco_assets.platform.settings import Settings
 from reco_assets.recommender.bundle import Bundle
+from reco_assets.recommender.policy.rules import Rules
 from reco_assets.recommender.recommend import recommend, similar, trending
 from reco_assets.recommender.state import empty_state
 from reco_assets.recommender.types import Request, UserState
 from reco_serving.backlog import Backlog
 from reco_serving.metrics import Metrics
+from reco_serving.policy import PolicyWatch
 from reco_serving.products import ProductFeed
 
 #: Pause between two looks at the registry, at the stream of product changes and at the stream of events.
@@ -45,13 +47,18 @@ class Loaded:
         Its version in the registry and its folder.
     loaded_at
         UTC microseconds.
+    rules
+        The policy that it is served with; another file replaces it as a whole.
     """
 
-    def __init__(self, bundle: Bundle, champion: Champion, feed: ProductFeed, loaded_at: int) -> None:
+    def __init__(
+        self, bundle: Bundle, champion: Champion, feed: ProductFeed, loaded_at: int, rules: Rules
+    ) -> None:
         self.bundle = bundle
         self.champion = champion
         self.feed = feed
         self.loaded_at = loaded_at
+        self.rules = rules
         #: Product id, title and category of an item row; the popular ones are asked for all the time.
         self.texts = lru_cache(maxsize=20_000)(self._texts)
 
@@ -73,8 +80,12 @@ class Current:
     loaded: Loaded | None = None
     trouble: str | None = None
     products_trouble: str | None = None
+    policy: PolicyWatch = field(init=False)
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)
     _thread: threading.Thread | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.policy = PolicyWatch(self.settings)
 
     def start(self) -> None:
         """Begin to watch the registry and the online store."""
@@ -101,12 +112,18 @@ class Current:
             self.trouble = str(error)
         if self.loaded is not None and self.loaded is before:
             self._fresh(self.loaded.feed.follow)
+            another = self.policy.look(self.loaded.bundle)
+            if another is not None:
+                self.loaded.rules = another
 
     def _load(self, champion: Champion, client: redis.Redis) -> Loaded:
         bundle = Bundle.load(champion.folder)
-        loaded = Loaded(bundle, champion, ProductFeed(client, bundle), time.time_ns() // 1000)
-        self._fresh(loaded.feed.load)
-        warm(bundle)
+        feed = ProductFeed(client, bundle)
+        self._fresh(feed.load)
+        rules = self.policy.rules_of(bundle)
+        loaded = Loaded(bundle, champion, feed, time.time_ns() // 1000, rules)
+        feed.renewed = lambda: loaded.rules.now()
+        warm(bundle, rules)
         return loaded
 
     def _fresh(self, bring: Callable[[], int]) -> None:
@@ -146,7 +163,7 @@ class Current:
         self.backlog.close()
 
 
-def warm(bundle: Bundle) -> None:
+def warm(bundle: Bundle, rules: Rules) -> None:
     """Answer a few requests of every kind, so that nothing is compiled or paged in for a visitor."""
     now = bundle.manifest.as_of
     rows = np.asarray(bundle.popular.ranked[:5], np.int32)
@@ -160,7 +177,8 @@ def warm(bundle: Bundle) -> None:
     )
     for state in (known, empty_state()):
         for session_items in ((), tuple(rows.tolist())):
-            recommend(Request(session_items=session_items), state, bundle, bundle.policy, now)
+            told = rules.now()
+            recommend(Request(session_items=session_items), state, bundle, told.policy, now, rules=told)
     if len(rows):
         similar(int(rows[0]), bundle, 10, now)
     trending(bundle, 10)

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from reco_assets.errors import BadRequest
 from reco_assets.events.decided import VERSION, Decided
 from reco_assets.recommender.recommend import similar, trending
-from reco_serving.answers import category_code, decide, products, resolved
+from reco_serving.answers import category_code, check_filters, decide, products, resolved
 from reco_serving.contract import (
     Fault,
     Product,
@@ -109,7 +109,9 @@ async def answer_recommend(parts: Parts, body: bytes, started: float) -> bytes:
     asked = read(RecommendRequest, body)
     loaded = parts.loaded()
     seed = random.getrandbits(SEED_BITS)
-    request = resolved(asked, loaded.bundle, seed)
+    request, rules = resolved(asked, loaded.bundle, seed), loaded.rules
+    if request.filters:
+        check_filters(request, rules)
     session_id = str(asked.session_id) if asked.session_id is not None else None
     watched = Watched() if seed < parts.evidence_below else None
     packed = await parts.states.read(str(asked.user_id), session_id, mark=watched is not None)
@@ -117,7 +119,7 @@ async def answer_recommend(parts: Parts, body: bytes, started: float) -> bytes:
     now_us = time.time_ns() // 1000
     state, whole = unpack(packed, loaded.bundle.items)
     with loaded.feed.steady:
-        decision, degraded = decide(request, state, whole, loaded.bundle, now_us, watched)
+        decision, degraded = decide(request, state, whole, loaded.bundle, rules.now(), now_us, watched)
         product_epoch, products_at = loaded.feed.epoch, loaded.feed.at
     decided_at = time.perf_counter()
     shown = products(decision.recommendations, loaded)
@@ -131,6 +133,7 @@ async def answer_recommend(parts: Parts, body: bytes, started: float) -> bytes:
         variant=VARIANT,
         degraded=degraded,
         rung=decision.rung,
+        shortfall=decision.shortfall,
     )
     content = encode(recommended)
     parts.decisions.add(
@@ -153,6 +156,7 @@ async def answer_recommend(parts: Parts, body: bytes, started: float) -> bytes:
             sources=[one.source for one in shown],
             evidence=watched.evidence(packed.mark, products_at) if watched is not None else None,
             propensities=[one.propensity for one in decision.recommendations],
+            policy=rules.digest,
             version=VERSION,
         )
     )

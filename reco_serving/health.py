@@ -29,13 +29,17 @@ class BundleHealth(Struct, frozen=True, omit_defaults=True):
 
 
 class Health(Struct, frozen=True):
-    """The answer to /health: ``ok``, ``degraded`` (something is missing), or ``waiting`` for a bundle."""
+    """The answer to /health: ``ok``, ``degraded`` (something is missing), or ``waiting`` for a bundle.
+
+    ``policy`` is the digest of the policy file that holds; empty where the bundle's own rules do.
+    """
 
     status: Literal["ok", "degraded", "waiting"]
     since: str
     bundle: BundleHealth
     redis: str
     missing: list[str]
+    policy: str
 
 
 def health(
@@ -59,6 +63,8 @@ def health(
         missing.append(f"stream: {why}; {spool_bytes:,} bytes of events wait on this machine's disk")
     if current.backlog.trouble is not None:
         missing.append(f"tables: {current.backlog.trouble}")
+    if current.policy.trouble is not None:
+        missing.append(f"policy: {current.policy.trouble}")
     if current.products_trouble is not None and loaded is not None:
         missing.append(f"product features: {current.products_trouble}; they stay as they were")
     shown = BundleHealth()
@@ -78,6 +84,7 @@ def health(
         bundle=shown,
         redis="ok" if redis_trouble is None else "unreachable",
         missing=missing,
+        policy="" if loaded is None else loaded.rules.digest,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias, cast
 
@@ -36,6 +37,8 @@ class ProductFeed:
         The moment that the matrix shows, UTC microseconds; 0 where that is not known.
     steady
         Whoever holds it finds all products as of one moment, until they let go of it.
+    renewed
+        Called when products have changed, before anybody can see it.
     """
 
     client: redis.Redis
@@ -43,6 +46,7 @@ class ProductFeed:
     epoch: int = -1
     at: int = 0
     steady: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    renewed: Callable[[], object] = field(default=lambda: None, repr=False)
     _seen: bytes = field(default=_NEVER, repr=False)
 
     def load(self) -> int:
@@ -88,6 +92,7 @@ class ProductFeed:
         with self.steady:
             self.bundle.update_products(changed, features)
             self.epoch, self.at = epoch, at
+            self.renewed()
         return len(changed)
 
 

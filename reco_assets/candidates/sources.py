@@ -99,11 +99,18 @@ class Sources:
         return Scratch(self.n_items, len(self.retrievers))
 
     def candidates(
-        self, history: History, blocked: Int32s, most: int, scratch: Scratch, only: Int32s | None = None
+        self,
+        history: History,
+        blocked: Int32s,
+        most: int,
+        scratch: Scratch,
+        only: Int32s | None = None,
+        allowed: npt.NDArray[np.bool_] | None = None,
     ) -> Candidates:
         """Propose up to ``most`` distinct items, none of them ``blocked``, with every source's score.
 
-        ``only`` adds a further list in front, for a request that is limited to a category.
+        ``only`` adds a further list in front, for a request that is limited to a category. Of all lists,
+        what ``allowed`` (``bool[n_items]``) does not have is left out.
         The sources take turns, so that each gets its best in; popular ends the list, so the
         union is as long as the catalogue allows.
         """
@@ -112,6 +119,8 @@ class Sources:
         lists.append(queries[-1].top(most + len(blocked)))
         if only is not None:
             lists.insert(0, only)
+        if allowed is not None:
+            lists = [part[allowed[part]] for part in lists]
         ends = np.cumsum([len(part) for part in lists])
         items = union(np.concatenate(lists), ends, blocked, scratch.seen, most)
         scores = np.empty((len(items), len(queries)), np.float32)

@@ -1,7 +1,8 @@
 """Files of products and of users into ``raw/catalogue`` and ``raw/users``, each file once.
 
 A row is an observation: what a product (or a user) was at a moment. A file may leave columns out,
-and cells empty; that says nothing and changes nothing.
+and cells empty; that says nothing and changes nothing. Columns of a product file that mean nothing here
+are the shop's own, and are kept in ``raw/attributes``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Final
 
 import polars as pl
 
+from reco_assets.catalogue.attributes import ATTRIBUTES, attribute_rows, column_name
 from reco_assets.errors import BadInput
 from reco_assets.events.adapters.compression import content_digest
 from reco_assets.events.landing import CHANGES_FOLDER, DESCRIBING, landing_files
@@ -109,9 +111,34 @@ def ingest_files(lake: Lake, kind: Kind, paths: Sequence[Path], now: datetime) -
             continue
         rows = read_table(path)
         found = observations(rows, kind, now, str(path)).with_columns(pl.lit(delivery).alias("delivery"))
+        if kind is PRODUCTS:
+            _append_attributes(lake, rows, found, delivery)
         lake.append(kind.table, found.select(list(kind.schema)).to_arrow(), progress={delivery: rows.height})
         report += IngestReport(1, rows.height, found.height, 0, rows.height - found.height)
     return report
+
+
+def _append_attributes(lake: Lake, rows: pl.DataFrame, found: pl.DataFrame, delivery: str) -> None:
+    """What a product file says in columns of the shop's own, before the rest: a file is done when that is."""
+    if lake.progress(ATTRIBUTES, delivery) is not None:
+        return
+    typed = found.select("delivery", "delivery_position", "product_id", "observed_at")
+    told = attribute_rows(rows, own_names(rows.columns), typed)
+    if told.height:
+        lake.append(ATTRIBUTES, told.to_arrow(), progress={delivery: rows.height})
+
+
+def own_names(columns: Sequence[str]) -> dict[str, str]:
+    """Which of a product file's columns are the shop's own, with their names as rules call them."""
+    taken = set(PRODUCTS.schema) | {
+        option for name in PRODUCTS.schema for option in PRODUCTS.names.get(name, ())
+    }
+    own: dict[str, str] = {}
+    for column in columns:
+        name = column_name(column)
+        if column not in taken and name and name not in taken and name not in own.values():
+            own[column] = name
+    return own
 
 
 def ingest_landing(lake: Lake, folder: Path, now: datetime) -> tuple[IngestReport, IngestReport]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from hashlib import blake2b
-from itertools import pairwise
 from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from reco_assets.catalogue.attributes import Columns, own_columns
+from reco_assets.catalogue.strings import Strings
 from reco_assets.errors import BadInput
 
 #: Bits of a product key: 6 bytes in Redis; a million products collide with probability 0.002.
@@ -36,36 +37,6 @@ def category_key(name: str) -> int:
 
 
 @dataclass(frozen=True)
-class Strings:
-    """A column of texts that can be memory-mapped: ``offsets int64[n+1]`` into ``data uint8[]``."""
-
-    offsets: npt.NDArray[np.int64]
-    data: npt.NDArray[np.uint8]
-
-    @classmethod
-    def of(cls, texts: Sequence[str]) -> Self:
-        """The column of ``texts``."""
-        encoded = [text.encode() for text in texts]
-        offsets = np.zeros(len(encoded) + 1, np.int64)
-        np.cumsum([len(part) for part in encoded], out=offsets[1:])
-        return cls(offsets, np.frombuffer(b"".join(encoded), np.uint8))
-
-    def __len__(self) -> int:
-        """How many texts."""
-        return len(self.offsets) - 1
-
-    def __getitem__(self, row: int) -> str:
-        """Text of ``row``."""
-        return bytes(self.data[self.offsets[row] : self.offsets[row + 1]]).decode()
-
-    def tolist(self) -> list[str]:
-        """All texts."""
-        blob = self.data.tobytes()
-        ends = self.offsets.tolist()
-        return [blob[a:b].decode() for a, b in pairwise(ends)]
-
-
-@dataclass(frozen=True)
 class ItemTable:
     """Products by dense row, sorted by product id.
 
@@ -82,6 +53,8 @@ class ItemTable:
         ``float32[n]``; NaN unknown.
     first_seen
         ``int64[n]`` UTC microseconds.
+    columns
+        The shop's own columns, which rules may read.
     """
 
     ids: Strings
@@ -96,6 +69,7 @@ class ItemTable:
     category_names: Strings
     department_names: Strings
     brand_names: Strings
+    columns: Columns = field(default_factory=Columns)
 
     def __len__(self) -> int:
         """Number of products."""
@@ -141,7 +115,9 @@ class ItemTable:
         found: dict[str, npt.NDArray[np.generic]] = {}
         for column in fields(self):
             value = getattr(self, column.name)
-            if isinstance(value, Strings):
+            if isinstance(value, Columns):
+                found |= value.arrays()
+            elif isinstance(value, Strings):
                 found[f"{column.name}.offsets"], found[f"{column.name}.data"] = value.offsets, value.data
             else:
                 found[column.name] = value
@@ -155,8 +131,9 @@ class ItemTable:
             if f"{column.name}.data" in arrays
             else arrays[column.name]
             for column in fields(cls)
+            if column.name != "columns"
         }
-        return cls(**values)  # type: ignore[arg-type]
+        return cls(**values, columns=Columns.of_arrays(arrays))  # type: ignore[arg-type]
 
 
 def _codes(values: pl.Series) -> tuple[npt.NDArray[np.int32], Strings]:
@@ -165,7 +142,7 @@ def _codes(values: pl.Series) -> tuple[npt.NDArray[np.int32], Strings]:
     return codes.cast(pl.Int32).to_numpy(), Strings.of(names.to_list())
 
 
-def item_table(products: pl.DataFrame) -> ItemTable:
+def item_table(products: pl.DataFrame, attributes: pl.DataFrame | None = None) -> ItemTable:
     """Build the item table from product rows, one a product.
 
     Parameters
@@ -173,6 +150,8 @@ def item_table(products: pl.DataFrame) -> ItemTable:
     products
         Columns product_id, title, category, brand, price, inventory, valid_from
         (when the product was first known), as in ``silver/products``.
+    attributes
+        The shop's own columns: product_id, name, value, as ``latest_attributes`` finds them.
 
     Raises
     ------
@@ -201,6 +180,7 @@ def item_table(products: pl.DataFrame) -> ItemTable:
         category_names=category_names,
         department_names=department_names,
         brand_names=brand_names,
+        columns=Columns() if attributes is None else own_columns(attributes, frame["product_id"]),
     )
 
 

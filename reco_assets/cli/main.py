@@ -29,6 +29,7 @@ COMMANDS: Final[tuple[Entry, ...]] = (
     Entry("quarantine", f"{_CLI}.imports:quarantine_app", _DATA, "Look at bad events and replay them."),
     Entry("materialize", f"{_CLI}.materialize:materialize", _GRAPH, "Bring the asset graph up to date."),
     Entry("stream", f"{_CLI}.stream:stream", _GRAPH, "Follow the stream of events in the foreground."),
+    Entry("policy", f"{_CLI}.policy:policy_app", _SERVICE, "Check the rules after ranking, and try them."),
     Entry("serve", f"{_CLI}.ask:serve", _SERVICE, "Run the recommendation service."),
     Entry("recommend", f"{_CLI}.ask:recommend", _SERVICE, "Ask the running service for a user's products."),
     Entry("similar", f"{_CLI}.ask:similar", _SERVICE, "Ask the running service for similar products."),

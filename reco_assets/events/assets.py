@@ -167,7 +167,7 @@ def raw_decisions(context: dg.AssetExecutionContext, platform: Platform) -> dg.M
             "raw_decisions",
             no_nulls(
                 decisions,
-                [name for name in DECISIONS_SCHEMA if name not in ("session_id", "propensities", "record")],
+                sorted(DECISIONS_SCHEMA.keys() - {"session_id", "propensities", "policy", "record"}),
             ),
             unique(decisions, ["recommendation_id"]),
         ),

@@ -64,6 +64,8 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     propensities
         Probability of each product to be shown at its place by the policy that answered; empty in
         records of version 1.
+    policy
+        Digest of the policy's text; empty where the bundle's own rules held.
     """
 
     recommendation_id: Annotated[str, Meta(min_length=1)]
@@ -84,6 +86,7 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Evidence | None = None
     propensities: list[float] = []
     habits_state: bytes | None = None
+    policy: str = ""
     version: _Whole = 1
 
 

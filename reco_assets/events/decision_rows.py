@@ -38,6 +38,7 @@ DECISIONS_SCHEMA: Final[dict[str, pl.DataType]] = {
     "scores": pl.List(pl.Float64()),
     "sources": pl.List(pl.String()),
     "propensities": pl.List(pl.Float64()),  # null in records from before they were known
+    "policy": pl.String(),  # digest of the policy file that held; empty for the bundle's own rules
     "record": pl.Binary(),  # as delivered, see events/decided: with it the decision can be made again
 }
 
@@ -66,6 +67,7 @@ def decision_row(record: Record) -> tuple[object, ...]:
         decided.scores,
         decided.sources,
         decided.propensities if decided.version >= 2 else None,
+        decided.policy,
         record.value,
     )
 

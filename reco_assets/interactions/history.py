@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from reco_assets.catalogue.attributes import ATTRIBUTES, latest_attributes
 from reco_assets.catalogue.items import ItemTable, item_table, products_as_of
 from reco_assets.errors import BadInput
 from reco_assets.interactions.log import InteractionLog, interaction_log
@@ -32,7 +33,8 @@ class ShopHistory:
 def load_history(lake: Lake) -> ShopHistory:
     """Read ``silver/products`` and ``silver/interactions``, each once; BadInput where there is nothing."""
     far = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp() * 1e6)
-    items = item_table(products_as_of(lake.scan("silver/products"), far))
+    own = latest_attributes(lake.scan(ATTRIBUTES)) if lake.exists(ATTRIBUTES) else None
+    items = item_table(products_as_of(lake.scan("silver/products"), far), own)
     log = interaction_log(lake.scan("silver/interactions"), items)
     if len(log) == 0:
         raise BadInput("loading the history: there is not one product event", hint="import events first")

@@ -76,6 +76,11 @@ class Settings(BaseSettings):
         ge=0,
         lt=1,
     )
+    policy: Path | None = Field(
+        None,
+        description="File of the rules after ranking; default <home>/policy.toml where it exists, else the "
+        "bundle's own rules.",
+    )
     service_host: str = Field("127.0.0.1", description="Address that the service binds to.")
     service_port: int = Field(3000, description="Port of the service.")
     service_workers: int = Field(1, description="Worker processes of the service.", ge=1)
@@ -114,6 +119,16 @@ class Settings(BaseSettings):
     def landing_folder(self) -> Path:
         """Folder whose files ``raw_events`` imports."""
         return self.landing or self.home / "landing"
+
+    @property
+    def policy_file(self) -> Path:
+        """File of the rules after ranking; it need not exist."""
+        return self.policy or self.home / "policy.toml"
+
+    @property
+    def policies_folder(self) -> Path:
+        """Folder of every policy that was served, by digest."""
+        return self.home / "policies"
 
     @property
     def mlflow_tracking_uri(self) -> str:

@@ -148,6 +148,7 @@ class Bundle:
     newcomers: Newcomers = field(default_factory=Newcomers.none)
     _scratch: queue.SimpleQueue[Scratch] = field(default_factory=queue.SimpleQueue, repr=False)
     _sold_out: list[Int32s] = field(default_factory=list, repr=False)
+    _revision: list[int] = field(default_factory=lambda: [0], repr=False)
 
     @property
     def version(self) -> str:
@@ -206,6 +207,11 @@ class Bundle:
         """Rows whose inventory level is known to be 0 or less, rising."""
         return self._sold_out[0]
 
+    @property
+    def revision(self) -> int:
+        """How often product features have been updated: what is made from them holds for one revision."""
+        return self._revision[0]
+
     def _find_sold_out(self) -> Int32s:
         return np.flatnonzero(self.product_matrix[:, _INVENTORY] <= 0).astype(np.int32)
 
@@ -221,6 +227,8 @@ class Bundle:
         # most updates move no product in or out of stock, and a scan of the matrix is not free
         if not np.array_equal(empty, np.isin(changed, self.sold_out)):
             self._sold_out[0] = self._find_sold_out()
+        if len(changed):
+            self._revision[0] += 1
 
     def apart(self) -> Self:
         """The same bundle with product features of its own, which may move through time alone."""

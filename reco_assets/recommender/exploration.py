@@ -11,6 +11,7 @@ from numba import njit
 
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.newcomers import WORLDS
+from reco_assets.recommender.rules import Caps
 from reco_assets.recommender.types import Int32s, Int64s, Policy, Recommendation, Request
 
 Bools = npt.NDArray[np.bool_]
@@ -27,7 +28,9 @@ def explored(
     *,
     blocked: Int32s,
     seen: Int32s,
-    cap: int,
+    caps: Caps,
+    allowed: Bools | None = None,
+    fixed: frozenset[int] = frozenset(),
 ) -> tuple[Recommendation, ...]:
     """``ranked`` with new products in its last places, each with its propensity.
 
@@ -42,26 +45,34 @@ def explored(
         Item rows that must not be shown.
     seen
         Item rows of the person's history: new products of their categories are preferred.
-    cap
-        The most that one category may have.
+    caps
+        The most that one category, and one brand, may have.
+    allowed
+        ``bool[n_items]``: what may be shown besides; None for everything.
+    fixed
+        Places that are not given away.
     """
-    slots = min(int(policy.explore * request.n + 1e-6), policy.max_explored, len(ranked) - 1)
+    free = [place for place in range(1, len(ranked)) if place not in fixed]
+    slots = min(int(policy.explore * request.n + 1e-6), policy.max_explored, len(free))
     newcomers = bundle.newcomers
     if slots < 1 or not len(newcomers):
         return ranked
+    if caps.per_brand < request.n:
+        slots = 1  # the draws look after categories alone: two of one brand could be one too many
     shown = np.array([one.item for one in ranked], np.int32)
     only = -1 if request.category is None else request.category
+    closed = np.concatenate([blocked, shown, _closed(newcomers.rows, shown, bundle, caps, allowed)])
     with bundle.scratch() as scratch:
         hidden = scratch.seen
-        hidden[blocked] = hidden[shown] = True
-        room = _room(newcomers.rows, hidden, bundle.items.category, shown, seen, only, cap)
-        hidden[blocked] = hidden[shown] = False
+        hidden[closed] = True
+        room = _room(newcomers.rows, hidden, bundle.items.category, shown, seen, only, caps.per_category)
+        hidden[closed] = False
     picks = _picks(newcomers.order, room, bundle.items.category[newcomers.rows], slots)
     chosen = picks[request.seed % WORLDS]
     share = np.mean(picks == chosen, axis=0)
     answer = list(ranked)
     for slot, (pick, propensity) in enumerate(zip(chosen.tolist(), share.tolist(), strict=True)):
-        place = len(ranked) - slots + slot
+        place = free[len(free) - slots + slot]
         if pick >= 0:
             item = int(newcomers.rows[pick])
             reason = f"new in {bundle.items.category_name(item) or 'the shop'}"
@@ -70,6 +81,16 @@ def explored(
         else:
             answer[place] = replace(ranked[place], propensity=propensity)
     return tuple(answer)
+
+
+def _closed(rows: Int32s, shown: Int32s, bundle: Bundle, caps: Caps, allowed: Bools | None) -> Int32s:
+    """Those of ``rows`` that are not ``allowed``, or whose brand has its share of ``shown``."""
+    closed = np.zeros(len(rows), np.bool_) if allowed is None else ~allowed[rows]
+    if caps.per_brand < len(shown):
+        own = bundle.items.brand[rows]
+        same = (own[:, None] == bundle.items.brand[shown]).sum(axis=1)
+        closed |= (own >= 0) & (same >= caps.per_brand)
+    return rows[closed]
 
 
 @njit(cache=True, nogil=True)

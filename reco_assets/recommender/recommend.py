@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from math import ceil
 from typing import Final
@@ -16,8 +17,13 @@ from reco_assets.events.contract import EventType
 from reco_assets.features.ranking import ranking_features
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.exploration import explored
+from reco_assets.recommender.policy.columns import Table
+from reco_assets.recommender.policy.compiled import Compiled, Within
+from reco_assets.recommender.policy.masks import Bools
+from reco_assets.recommender.policy.promotions import Promoted, promoted
+from reco_assets.recommender.ranked import Ranked, interleaved
 from reco_assets.recommender.reasons import REASONS, explained
-from reco_assets.recommender.rules import choose, within_cap
+from reco_assets.recommender.rules import Caps
 from reco_assets.recommender.types import (
     DEVICES,
     RECENT,
@@ -52,14 +58,22 @@ def current_history(request: Request, state: UserState, now: int) -> History:
 
 
 def propose(
-    request: Request, state: UserState, bundle: Bundle, policy: Policy, now: int
+    request: Request,
+    state: UserState,
+    bundle: Bundle,
+    policy: Policy,
+    now: int,
+    within: Within | None = None,
 ) -> tuple[History, Candidates]:
     """The history and the candidates of a request; shared by serving and training."""
     past = current_history(request, state, now)
     blocked = blocked_items(request, past, bundle, policy)
     only = bundle.category_popular.of_category(request.category) if request.category is not None else None
+    if only is None and within is not None:
+        only = within.popular[: policy.candidates]
+    allowed = within.allowed if within is not None else None
     with bundle.scratch() as scratch:
-        candidates = bundle.sources.candidates(past, blocked, policy.candidates, scratch, only)
+        candidates = bundle.sources.candidates(past, blocked, policy.candidates, scratch, only, allowed)
     if request.category is not None:
         keep = bundle.items.category[candidates.items] == request.category
         candidates = Candidates(candidates.items[keep], candidates.scores[keep])
@@ -107,6 +121,7 @@ def recommend(
     policy: Policy,
     now: int,
     witness: Callable[[Candidates, Floats], None] | None = None,
+    rules: Compiled | None = None,
 ) -> Decision:
     """Answer one request.
 
@@ -116,12 +131,18 @@ def recommend(
         UTC microseconds.
     witness
         Is told the candidates and their features, also where there is no ranker to read them.
+    rules
+        What the policy says of single products; its ``policy`` is to be given as ``policy``. A request
+        with filters needs some.
 
     Returns
     -------
     ``request.n`` products, fewer only where the catalogue has no more that the rules allow.
     """
-    past, candidates = propose(request, state, bundle, policy, now)
+    if rules is None and request.filters:
+        rules = Compiled(Table(bundle), policy)
+    within = rules.within(request) if rules is not None else None
+    past, candidates = propose(request, state, bundle, policy, now, within)
     if bundle.ranker is not None or witness is not None:
         matrix = features_of(request, state, past, candidates, bundle, now)
         if witness is not None:
@@ -130,28 +151,52 @@ def recommend(
         scores = bundle.ranker.score(matrix)
     else:
         scores = blend(candidates.scores, bundle.manifest.blend)
+    if rules is not None and rules.boosts is not None:
+        scores = rules.boosts.applied(candidates.items, scores)
     order = np.lexsort((_lots(candidates.items, request.seed), -scores))
-    cap = request.n if request.category is not None else max(1, ceil(policy.max_per_category * request.n))
+    caps = _caps(request, bundle, policy)
     if policy.diversity > 0.0:
-        order = varied(order, candidates.items, scores, bundle, request.n, cap, policy.diversity)
-    items, scores, by_source = candidates.items[order], scores[order], candidates.scores[order]
-    category = bundle.items.category
-    chosen = within_cap(category[items], request.n, cap)
+        order = varied(
+            order, candidates.items, scores, bundle, request.n, caps.per_category, policy.diversity
+        )
+    ranked = Ranked(candidates.items[order], scores[order], candidates.scores[order])
+    chosen = caps.within(ranked.items, request.n)
     if len(chosen) < request.n:
         # the candidates alone do not make a full and varied answer: popular products follow them
         blocked = blocked_items(request, past, bundle, policy)
-        more = _most_popular(request.category, np.concatenate([blocked, items]), bundle)
-        items = np.concatenate([items, more])
-        lowest = scores.min(initial=np.float32(0.0))
-        scores = np.concatenate([scores, np.full(len(more), lowest, np.float32)])
-        by_source = np.concatenate([by_source, np.zeros((len(more), by_source.shape[1]), np.float32)])
-        chosen = choose(category[items], request.n, cap)
-    shares = by_source[chosen] / _best(by_source)
-    recommendations = explained(items[chosen], scores[chosen], shares, past, bundle)
+        taken = np.concatenate([blocked, ranked.items])
+        ranked = ranked.followed_by(_most_popular(request.category, taken, bundle, within))
+        chosen = caps.fill(ranked.items, request.n)
+    placed: tuple[Promoted, ...] = ()
+    if rules is not None and rules.campaigns:
+        hidden = _hidden(request, past, bundle, policy, within)
+        standing = ranked.items[chosen].tolist()
+        placed = promoted(rules.campaigns, rules.max_promoted, standing, ranked.items, hidden, caps, now)
+        if placed:
+            beside = [one.item for one in placed]
+            kept = np.flatnonzero(~np.isin(ranked.items, beside))
+            chosen = kept[caps.fill(ranked.items[kept], len(chosen) - len(placed), beside)]
+    shares = ranked.by_source[chosen] / _best(ranked.by_source)
+    recommendations = explained(ranked.items[chosen], ranked.scores[chosen], shares, past, bundle)
+    if placed:
+        recommendations = interleaved(recommendations, placed, ranked.items, ranked.scores)
     if policy.explore > 0.0 and len(bundle.newcomers):
-        blocked = blocked_items(request, past, bundle, policy)
         recommendations = explored(
-            recommendations, request, bundle, policy, blocked=blocked, seen=past.items, cap=cap
+            recommendations,
+            request,
+            bundle,
+            policy,
+            blocked=blocked_items(request, past, bundle, policy),
+            seen=past.items,
+            caps=caps,
+            allowed=within.allowed if within is not None else None,
+            fixed=frozenset(one.place for one in placed),
+        )
+    if rules is not None and rules.boosts is not None:
+        boosts = rules.boosts
+        recommendations = tuple(
+            replace(one, rules=names) if (names := boosts.names_of(one.item)) else one
+            for one in recommendations
         )
     return Decision(
         recommendations,
@@ -221,14 +266,21 @@ def _clock(context: Context, now: int) -> tuple[int, int]:
 
 
 def blocked_items(request: Request, past: History, bundle: Bundle, policy: Policy) -> Int32s:
-    """Item rows that must not be shown: excluded, bought and not due again, sold out."""
-    parts = [np.array([row for row in request.exclude if row >= 0], np.int32)]
+    """Item rows that must not be shown: excluded, in the cart, bought and not due again, sold out."""
+    parts = [np.array([row for row in (*request.exclude, *request.cart) if row >= 0], np.int32)]
     if policy.hide_bought:
         rows, again = bundle.repeat.again(past)
         parts.append(rows[again <= policy.rebuy_above])
     if policy.in_stock_only:
         parts.append(bundle.sold_out)
     return np.concatenate(parts)
+
+
+def _caps(request: Request, bundle: Bundle, policy: Policy) -> Caps:
+    n = request.n
+    per_category = n if request.category is not None else max(1, ceil(policy.max_per_category * n))
+    per_brand = max(1, ceil(policy.max_per_brand * n))
+    return Caps(bundle.items.category, bundle.items.brand, per_category, per_brand)
 
 
 def _free(ranked: Int32s, category: int | None, taken: Int32s, bundle: Bundle) -> Int32s:
@@ -239,5 +291,15 @@ def _free(ranked: Int32s, category: int | None, taken: Int32s, bundle: Bundle) -
     return left
 
 
-def _most_popular(category: int | None, taken: Int32s, bundle: Bundle) -> Int32s:
-    return _free(bundle.popular.ranked, category, taken, bundle)[:_REST]
+def _most_popular(category: int | None, taken: Int32s, bundle: Bundle, within: Within | None) -> Int32s:
+    ranked = bundle.popular.ranked if within is None else within.popular
+    return _free(ranked, category, taken, bundle)[:_REST]
+
+
+def _hidden(request: Request, past: History, bundle: Bundle, policy: Policy, within: Within | None) -> Bools:
+    """``bool[n_items]``: everything that may not answer ``request``."""
+    hidden = ~within.allowed if within is not None else np.zeros(len(bundle.items), np.bool_)
+    hidden[blocked_items(request, past, bundle, policy)] = True
+    if request.category is not None:
+        hidden |= bundle.items.category != request.category
+    return hidden

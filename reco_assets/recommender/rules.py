@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -28,8 +30,58 @@ def within_cap(groups: Int32s, n: int, cap: int) -> Int64s:
     return np.array(taken, np.int64)
 
 
-def choose(groups: Int32s, n: int, cap: int) -> Int64s:
-    """Places as :func:`within_cap` finds them, then the best of the rest where they are fewer than ``n``."""
-    taken = within_cap(groups, n, cap)
-    passed = np.setdiff1d(np.arange(len(groups)), taken)
-    return np.concatenate([taken, passed[: n - len(taken)]])
+@dataclass(frozen=True)
+class Caps:
+    """How many products of one category, and of one brand, an answer may have.
+
+    Attributes
+    ----------
+    category, brand
+        ``int32[n_items]`` codes; -1 is never capped.
+    """
+
+    category: Int32s
+    brand: Int32s
+    per_category: int
+    per_brand: int
+
+    def room(self, item: int, categories: Counter[int], brands: Counter[int]) -> bool:
+        """Whether one more product fits beside those that are counted."""
+        category, brand = int(self.category[item]), int(self.brand[item])
+        return (category < 0 or categories[category] < self.per_category) and (
+            brand < 0 or brands[brand] < self.per_brand
+        )
+
+    def count(self, item: int, categories: Counter[int], brands: Counter[int]) -> None:
+        """Count a product."""
+        categories[int(self.category[item])] += 1
+        brands[int(self.brand[item])] += 1
+
+    def within(self, items: Int32s, n: int, beside: Sequence[int] = ()) -> Int64s:
+        """Places of the first ``n`` of ``items``, best first, that fit together with ``beside``."""
+        if not beside and self.per_brand >= n:
+            return within_cap(self.category[items], n, self.per_category)
+        categories: Counter[int] = Counter(self.category[list(beside)].tolist())
+        brands: Counter[int] = Counter(self.brand[list(beside)].tolist())
+        taken: list[int] = []
+        for at, item in enumerate(items.tolist()):
+            if len(taken) == n:
+                break
+            if self.room(item, categories, brands):
+                self.count(item, categories, brands)
+                taken.append(at)
+        return np.array(taken, np.int64)
+
+    def fill(self, items: Int32s, n: int, beside: Sequence[int] = ()) -> Int64s:
+        """Places as :meth:`within` finds them, and the best of the rest where they are fewer than ``n``.
+
+        Of the rest, those that only their brand keeps out come first.
+        """
+        taken = self.within(items, n, beside)
+        if len(taken) == n:
+            return taken
+        passed = np.setdiff1d(np.arange(len(items)), taken)
+        anyhow = Caps(self.category, self.brand, self.per_category, n + len(beside))
+        more = passed[anyhow.within(items[passed], n - len(taken), [*beside, *items[taken].tolist()])]
+        rest = np.setdiff1d(passed, more)
+        return np.concatenate([taken, more, rest])[:n]

@@ -81,13 +81,16 @@ class UserState:
 class Context:
     """Where and when the answer will be shown.
 
-    ``hour`` (0-23) and ``weekday`` (0 is Monday) default to those of ``now`` in UTC.
+    ``hour`` (0-23) and ``weekday`` (0 is Monday) default to those of ``now`` in UTC. ``age`` (years) and
+    ``region`` are the visitor's, where known: a policy may limit products to them.
     """
 
     device: str = "unknown"
     page: str = ""
     hour: int | None = None
     weekday: int | None = None
+    age: int | None = None
+    region: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,11 +104,15 @@ class Request:
         at ``now`` and follow the stored history.
     exclude
         Item rows that must not be in the answer.
+    cart
+        Item rows of what lies in the cart, which is not recommended again.
     category
         Only products of this category code, where it is not None.
     seed
         Breaks ties and drives anything random; the same request, state, bundle, policy, ``now``
         and seed give the same answer to the bit.
+    filters
+        Only products for which this expression over product columns is true; nothing asks for all.
     """
 
     n: int = 10
@@ -114,6 +121,8 @@ class Request:
     exclude: tuple[int, ...] = ()
     category: int | None = None
     seed: int = 0
+    cart: tuple[int, ...] = ()
+    filters: str = ""
 
     def __post_init__(self) -> None:
         if not 1 <= self.n <= MOST:
@@ -128,6 +137,8 @@ class Policy:
     ----------
     max_per_category
         Largest share of the answer that one category may take before others are preferred.
+    max_per_brand
+        The same for one brand; 1 leaves brands alone.
     hide_bought
         Leave out what the user has bought, but for what ``rebuy_above`` lets through.
     rebuy_above
@@ -149,6 +160,7 @@ class Policy:
     """
 
     max_per_category: float = 0.4
+    max_per_brand: float = 1.0
     hide_bought: bool = True
     rebuy_above: float = 0.05
     in_stock_only: bool = True
@@ -174,7 +186,8 @@ class Recommendation:
     """One product of an answer.
 
     ``propensity`` is the probability that, given the places above, the policy shows this product here:
-    1 where nothing was left to chance but the order of equals.
+    1 where nothing was left to chance but the order of equals. ``campaign`` names the promotion that put it
+    here, ``rules`` the boosts that moved it.
     """
 
     item: int
@@ -183,6 +196,27 @@ class Recommendation:
     source: str
     reason: str
     propensity: float = 1.0
+    campaign: str = ""
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Shortfall:
+    """What an answer lacks, and why.
+
+    Attributes
+    ----------
+    missing
+        How many products it lacks.
+    catalogue
+        How many products there are.
+    left_out
+        How many of them each rule leaves out; a product counts for the first rule that does.
+    """
+
+    missing: int
+    catalogue: int
+    left_out: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -190,8 +224,10 @@ class Decision:
     """An answer with what is needed to explain it.
 
     ``rung`` names the step of the degradation ladder that answered: full, no_ranker, popular.
+    ``shortfall`` says why there are fewer products than were asked for, where the service has looked.
     """
 
     recommendations: tuple[Recommendation, ...]
     candidates: int
     rung: str
+    shortfall: Shortfall | None = None

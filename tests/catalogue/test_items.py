@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reco_assets.catalogue import items as items_module
-from reco_assets.catalogue.items import ItemTable, Strings, category_key, product_keys
+from reco_assets.catalogue.items import ItemTable, category_key, product_keys
+from reco_assets.catalogue.strings import Strings
 from reco_assets.errors import BadInput
 from tests.candidates.shops import DAY, NOW, Product, shop
 

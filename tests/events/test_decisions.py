@@ -74,6 +74,7 @@ def test_a_decision_is_a_row_and_its_products_are_impressions(lake: Lake, stream
         "scores": [1.0, 0.5],
         "sources": ["popular", "popular"],
         "propensities": [1.0, 1.0],
+        "policy": "",
         "record": record,
     }
     shown = lake.scan("raw/events").sort("position").collect()

@@ -33,7 +33,7 @@ def test_an_answer_has_every_field(service: Running) -> None:
     answer = service.recommend(user_id="u1", session_id="s1", context={"page": "home", "device": "mobile"})
     assert set(answer) == {
         "user_id", "recommendations", "model_version", "latency_ms", "recommendation_id", "variant",
-        "degraded", "rung",
+        "degraded", "rung", "shortfall",
     }  # fmt: skip
     assert answer["degraded"] is False
     shown = answer["recommendations"]
@@ -41,6 +41,7 @@ def test_an_answer_has_every_field(service: Running) -> None:
     assert [one["position"] for one in shown] == list(range(10))
     assert set(shown[0]) == {
         "product_id", "score", "position", "source", "reason", "title", "category", "price",
+        "campaign", "rules",
     }  # fmt: skip
     assert shown[0]["category"] in CATEGORIES
     assert len({one["product_id"] for one in shown}) == 10

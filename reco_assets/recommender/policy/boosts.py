@@ -1,0 +1,73 @@
+"""Boosts: products that stand higher or lower than their score alone would have them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from reco_assets.errors import BadExpression
+from reco_assets.recommender.policy.columns import Table
+from reco_assets.recommender.policy.document import Boost, at_field
+from reco_assets.recommender.policy.masks import holds
+from reco_assets.recommender.types import Floats, Int32s
+
+
+@dataclass(frozen=True)
+class Boosts:
+    """All boosts of a policy together.
+
+    Attributes
+    ----------
+    names
+        Of the boosts, in the order of the file.
+    multiply, add
+        ``float32[n_items]``: the product of the factors and the sum of the additions that a product gets.
+    which
+        ``uint64[n_items]``: bit ``k`` where boost ``k`` is for the product.
+    """
+
+    names: tuple[str, ...]
+    multiply: Floats
+    add: Floats
+    which: npt.NDArray[np.uint64]
+
+    @classmethod
+    def of(cls, boosts: list[Boost], table: Table, name: str) -> Self:
+        """``boosts`` of policy ``name``; raises BadInput where an expression cannot be used."""
+        n = len(table.items)
+        multiply, add = np.ones(n, np.float32), np.zeros(n, np.float32)
+        which = np.zeros(n, np.uint64)
+        for number, boost in enumerate(boosts):
+            try:
+                mask = holds(boost.when, table)
+            except BadExpression as error:
+                raise at_field(error, f"boosts[{number}].when", name) from error
+            multiply[mask] *= np.float32(boost.multiply)
+            add[mask] += np.float32(boost.add)
+            which[mask] |= np.uint64(1 << number)
+        return cls(tuple(boost.name for boost in boosts), multiply, add, which)
+
+    def applied(self, items: Int32s, scores: Floats) -> Floats:
+        """``scores`` of ``items`` with the boosts; ``float32[n]``.
+
+        They count on the scale from the lowest score, 0, to the highest, 1, so that they mean the same
+        for a ranker's margins, which may be negative, and a blend's sums.
+        """
+        touched = np.flatnonzero(self.which[items])
+        if not len(touched):
+            return scores
+        low, high = scores.min(), scores.max()
+        span = high - low if high > low else np.float32(1.0)
+        rows = items[touched]
+        boosted = scores.copy()
+        relevance = (scores[touched] - low) / span
+        boosted[touched] = low + (relevance * self.multiply[rows] + self.add[rows]) * span
+        return boosted
+
+    def names_of(self, item: int) -> tuple[str, ...]:
+        """Names of the boosts that are for the product at row ``item``."""
+        bits = int(self.which[item])
+        return tuple(name for number, name in enumerate(self.names) if bits >> number & 1) if bits else ()

@@ -1,0 +1,60 @@
+"""Why an answer has fewer products than it was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from reco_assets.candidates.retriever import History
+from reco_assets.recommender.bundle import Bundle
+from reco_assets.recommender.policy.compiled import Compiled
+from reco_assets.recommender.policy.masks import Bools, holds
+from reco_assets.recommender.types import Int32s, Policy, Request, Shortfall
+
+
+def shortfall(
+    request: Request, shown: int, past: History, bundle: Bundle, policy: Policy, rules: Compiled | None
+) -> Shortfall | None:
+    """Why only ``shown`` products answer ``request``; None where they are as many as were asked for."""
+    if shown >= request.n:
+        return None
+    n = len(bundle.items)
+    left = np.ones(n, np.bool_)
+    counts: dict[str, int] = {}
+    for name, hidden in _hidden(request, past, bundle, policy, rules):
+        mask = np.zeros(n, np.bool_)
+        mask[hidden] = True
+        count = int((mask & left).sum())
+        if count:
+            counts[name] = count
+        left &= ~mask
+    return Shortfall(request.n - shown, n, counts)
+
+
+def _hidden(
+    request: Request, past: History, bundle: Bundle, policy: Policy, rules: Compiled | None
+) -> Iterator[tuple[str, Int32s | Bools]]:
+    if request.category is not None:
+        yield "category", bundle.items.category != request.category
+    if request.filters and rules is not None:
+        yield "filters", ~holds(request.filters, rules.table)
+    yield "exclude", _rows(request.exclude)
+    yield "cart", _rows(request.cart)
+    if policy.hide_bought:
+        rows, again = bundle.repeat.again(past)
+        yield "bought", rows[again <= policy.rebuy_above]
+    if policy.in_stock_only:
+        yield "stock", bundle.sold_out
+    if rules is None:
+        return
+    if rules.filter is not None:
+        yield "policy filter", ~rules.filter
+    if rules.ages is not None:
+        yield "age", ~rules.ages.allowed(rules.ages.step(request.context.age))
+    if rules.regions is not None:
+        yield "region", ~rules.regions.allowed(rules.regions.step(request.context.region))
+
+
+def _rows(rows: tuple[int, ...]) -> Int32s:
+    return np.array([row for row in rows if row >= 0], np.int32)
