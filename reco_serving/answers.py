@@ -17,6 +17,7 @@ from reco_assets.recommender.types import (
     Context,
     Decision,
     Floats,
+    Policy,
     Recommendation,
     Request,
     UserState,
@@ -69,14 +70,16 @@ def decide(
     bundle: Bundle,
     now_us: int,
     witness: Witness | None = None,
+    policy: Policy | None = None,
 ) -> tuple[Decision, bool]:
     """The decision, with the rung that answered, and whether it is degraded.
 
+    ``policy`` takes the place of the bundle's own where it is given.
     Whatever fails inside, somebody is shown products: a defect is logged and answered with what is
     popular.
     """
     try:
-        decision = recommend(request, state, bundle, bundle.policy, now_us, witness)
+        decision = recommend(request, state, bundle, policy or bundle.policy, now_us, witness)
     except Exception:
         log.exception("ranking failed; what is popular answers")
         shown = trending(bundle, request.n, request.category)

@@ -35,6 +35,7 @@ from reco_serving.metrics import Metrics
 from reco_serving.openapi import PAGE, document
 from reco_serving.sinks import open_sink
 from reco_serving.state import StateReader
+from reco_serving.variants import Variants
 
 #: The script that shops put into their pages, and what a browser's cache may do with it.
 SNIPPET: Final = (Path(__file__).parent / "snippet" / "reco.js").read_bytes()
@@ -89,11 +90,13 @@ class Service:
             collector = Collector(sink, settings.home / "spool", settings.spool_mb * 1_000_000, metrics)
             collecting = Collecting(collector, metrics, frozenset(settings.cors_origins))
             below = round(settings.decision_evidence * 2**SEED_BITS)
+            variants = Variants(settings)
             self._parts = Parts(
-                current, states, decisions, collecting, metrics, time.time_ns() // 1000, below
+                current, states, decisions, collecting, metrics, time.time_ns() // 1000, variants, below
             )
             await collector.start()
             current.start()
+            variants.start()
             decisions.start()
             watching = asyncio.create_task(_end_with(os.getppid()))
             try:
@@ -102,6 +105,7 @@ class Service:
                 watching.cancel()
                 await collector.stop()
                 await asyncio.to_thread(current.stop)
+                await asyncio.to_thread(variants.stop)
                 await asyncio.to_thread(decisions.stop)
                 await states.close()
 
@@ -119,6 +123,7 @@ class Service:
             collector.trouble,
             collector.waiting_bytes,
             parts.started_at,
+            parts.variants.trouble,
         )
 
     async def _snippet(self, request: HttpRequest) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ shares = st.floats(0.01, 0.3).map(lambda share: round(share, 4))
 def overlaps(board: Board, layer: str) -> bool:
     """Whether any bucket of a layer is held twice."""
     masks = [held(v.buckets) for one in board.running if one.layer == layer for v in one.variants]
-    return bool((sum(mask.astype(int) for mask in masks) > 1).any())
+    return bool((np.sum(masks, axis=0) > 1).any())
 
 
 def buckets(board: Board, name: str, variant: str) -> set[int]:

@@ -77,7 +77,7 @@ def test_looking_all_the_time_at_nothing_claims_something_as_seldom_as_promised(
     runs, n = 1_000, 3_000
     sums = rng.standard_normal((runs, n)).cumsum(axis=1)
     clock = np.arange(1, n + 1)
-    edges = np.array([width(t, 1_000, 0.05) for t in clock])
+    edges = np.array([width(t, 1_000, 0.05) for t in clock.tolist()])
     always = (np.abs(sums / np.sqrt(clock)) > edges)[:, 100:].any(axis=1).mean()
     naive = (np.abs(sums / np.sqrt(clock)) > 1.96)[:, 100:].any(axis=1).mean()
     assert always <= 0.05 < 0.2 < naive
