@@ -33,6 +33,7 @@ from reco_serving.http import encode
 from reco_serving.intake import PATH, Collecting, Intake
 from reco_serving.metrics import Metrics
 from reco_serving.openapi import PAGE, document
+from reco_serving.results import results_page
 from reco_serving.sinks import open_sink
 from reco_serving.state import StateReader
 from reco_serving.variants import Variants
@@ -67,6 +68,7 @@ class Service:
                 Route("/reco.js", self._snippet, methods=["GET"]),
                 Route("/health", self._health, methods=["GET"]),
                 Route("/", self._page, methods=["GET"]),
+                Route("/experiments", self._experiments, methods=["GET"]),
                 Route("/docs.json", self._document, methods=["GET"]),
             ],
             lifespan=self._lifespan,
@@ -130,6 +132,10 @@ class Service:
         if request.headers.get("if-none-match") == _SNIPPET_TAG:
             return Response(status_code=304, headers=_SNIPPET_HEADERS)
         return Response(SNIPPET, media_type="text/javascript", headers=_SNIPPET_HEADERS)
+
+    async def _experiments(self, request: HttpRequest) -> Response:
+        told = await results_page(self.parts.variants.board, self.parts.states.client, time.time_ns() // 1000)
+        return Response(told, media_type="text/html")
 
     async def _page(self, request: HttpRequest) -> Response:
         return Response(PAGE, media_type="text/html")

@@ -16,7 +16,7 @@ PRODUCT_CHANGES: Final = "products:changes"
 #: All experiments as JSON, and how often they were changed; see experiments/store.
 EXPERIMENTS: Final = "experiments"
 EXPERIMENTS_VERSION: Final = "experiments:version"
-#: Hash of the newest findings of each experiment, by its name, as JSON.
+#: Hash of the newest findings of each experiment, by its name, msgpack: JSON has no infinity.
 EXPERIMENT_FINDINGS: Final = "experiments:findings"
 
 
