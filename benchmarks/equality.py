@@ -253,7 +253,7 @@ def _cause(one: Decided, asker: Asker, state: UserState, bundle: Bundle, arrived
     assert one.evidence is not None, "else it cannot be compared"
     request = resolved(read(RecommendRequest, one.request), bundle, one.seed)
     watched = Watched()
-    decision = recommend(request, state, bundle, bundle.policy, one.now_us, watched)
+    decision = recommend(request, state, bundle, bundle.policy.changed(one.policy), one.now_us, watched)
     digest, logged = watched.digest, Digest(one.evidence.candidates, one.evidence.columns)
     answer = [(bundle.items.ids[shown.item], shown.score, shown.source) for shown in decision.recommendations]
     if digest == logged and answer == list(zip(one.products, one.scores, one.sources, strict=True)):

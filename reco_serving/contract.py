@@ -74,7 +74,8 @@ class Recommended(Struct, frozen=True):
     """The answer to /recommend.
 
     ``rung`` is the step of the degradation ladder that answered: full, no_ranker, no_user_state or
-    popular; ``degraded`` says that something that should be there was missing.
+    popular; ``degraded`` says that something that should be there was missing. ``variant`` names the
+    experiments that decided over the answer, as ``experiment:variant``; ``default`` where none did.
     """
 
     user_id: str | int

@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -223,7 +223,7 @@ def _chosen(table: _Table, rows: tuple[int, ...], champion: Loaded) -> Choice:
     return Choice(
         champion=champion,
         loaded=loaded,
-        policy=replace(loaded.bundle.policy, **changes),  # type: ignore[arg-type]
+        policy=loaded.bundle.policy.changed(changes),
         variant=",".join(f"{arm.experiment.name}:{arm.variant.name}" for arm in arms) or DEFAULT,
         exposures=tuple(Exposure(a.experiment.name, a.variant.name, a.experiment.phase) for a in arms),
         changes=changes,

@@ -8,7 +8,7 @@ from typing import Final
 
 from reco_assets.experiments.published import Point
 
-_WIDTH, _HEIGHT, _PAD = 640, 190, 34
+_WIDTH, _HEIGHT, _PAD = 640, 170, 46
 _BAR: Final = 260
 
 
@@ -55,6 +55,7 @@ def path_chart(points: Sequence[Point]) -> str:
     marks = "".join(
         f'<text x="{_PAD - 6}" y="{y(value) + 4}" class="left">{value:+.0%}</text>'
         for value in sorted({bottom, 0.0, top})
+        if value == 0.0 or abs(y(value) - y(0.0)) > 12
     )
     days = "".join(
         f'<text x="{x(at)}" y="{_HEIGHT - 8}">{points[at].as_of:%d %b}</text>' for at in {0, len(points) - 1}

@@ -21,8 +21,9 @@ _STYLE: Final = """
 @media (prefers-color-scheme:dark){:root{--ink:#e6e8eb;--muted:#98a1ab;--line:#2d333b;--card:#1c2128;
 --page:#14181d;--good:#4cc38a;--bad:#f0776c;--calm:#7aa2f0;--soft:#26364f}}
 *{box-sizing:border-box}body{margin:0;background:var(--page);color:var(--ink);
-font:15px/1.5 system-ui,sans-serif}main{max-width:920px;margin:0 auto;padding:32px 20px 60px}
+font:15px/1.5 system-ui,sans-serif}main{max-width:980px;margin:0 auto;padding:32px 20px 60px}
 h1{font-size:24px;margin:0 0 2px}h2{font-size:18px;margin:0}p{margin:6px 0}.muted{color:var(--muted)}
+.gap{margin:18px 0 0}
 section{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:20px 22px;
 margin-top:20px}
 header{display:flex;gap:10px;align-items:center;flex-wrap:wrap}
@@ -34,8 +35,9 @@ th{font-weight:500;color:var(--muted);text-align:left;font-size:13px}
 td,th{padding:6px 12px 6px 0;border-bottom:1px solid var(--line);white-space:nowrap}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
 .warn{border-left:3px solid var(--bad);padding:4px 12px;margin:12px 0;color:var(--bad)}
-svg.bar{width:260px;height:22px;vertical-align:middle}svg.path{width:100%;height:auto;margin-top:14px}
+svg.bar{width:210px;height:22px;vertical-align:middle}svg.path{width:100%;height:auto;margin-top:14px}
 svg text{font-size:12px;fill:var(--muted);text-anchor:middle}svg text.left{text-anchor:end}
+svg.path text{font-size:9.5px}
 .zero{stroke:var(--muted);stroke-width:1;stroke-dasharray:3 3}
 .span{stroke:var(--calm);stroke-width:6;stroke-linecap:round;opacity:.55}.bar circle{fill:var(--ink)}
 .better .span{stroke:var(--good)}.worse .span{stroke:var(--bad)}
@@ -123,7 +125,7 @@ def _results(found: Findings) -> str:
     rows = "".join(_row(one, reach) for one in found.comparisons)
     return (
         '<div class="scroll"><table><tr><th>variant</th><th>metric</th><th class="n">control</th>'
-        '<th class="n">variant</th><th class="n">change</th>'
+        '<th class="n">variant</th><th class="n">change</th><th>interval</th>'
         f"<th>from {-reach:+.0%} to {reach:+.0%}</th></tr>{rows}</table></div>"
     )
 
@@ -131,12 +133,14 @@ def _results(found: Findings) -> str:
 def _row(one: Comparison, reach: float) -> str:
     metric, effect = METRICS[one.metric], one.effect
     change = f"{effect.lift:+.1%}" if isfinite(effect.lift) else "-"
+    ends = (effect.lift_low, effect.lift_high)
+    interval = "{:+.1%} to {:+.1%}".format(*ends) if all(isfinite(end) for end in ends) else "-"
     bar = interval_bar(effect.lift, effect.lift_low, effect.lift_high, reach, one.verdict)
     return (
         f'<tr><td>{escape(one.variant)}</td><td title="{escape(metric.description)}">{one.metric}</td>'
         f'<td class="n">{_value(effect.control, metric.unit)}</td>'
         f'<td class="n">{_value(effect.variant, metric.unit)}</td><td class="n">{change}</td>'
-        f"<td>{bar}</td></tr>"
+        f"<td>{interval}</td><td>{bar}</td></tr>"
     )
 
 
@@ -149,7 +153,7 @@ def _paths(known: Published) -> str:
         for name in dict.fromkeys(point.variant for point in known.path)
     ]
     return "".join(
-        f'<p class="muted">Change of {metric} by {escape(name)}, day after day</p>{svg}'
+        f'<p class="muted gap">Change of {metric} by {escape(name)}, day after day</p>{svg}'
         for name, svg in drawn
         if svg
     )

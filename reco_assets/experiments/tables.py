@@ -101,16 +101,17 @@ def found(lake: Lake, board: Board, as_of: date) -> tuple[Findings, ...]:
 
 def build_results(lake: Lake, board: Board, first: date, last: date) -> tuple[Written, tuple[Findings, ...]]:
     """``gold/experiment_results`` of the days ``first``..``last``, and the findings of the last day."""
-    known: list[pl.DataFrame] = []
-    newest: tuple[Findings, ...] = ()
-    day = first
-    while day <= last:
-        newest = found(lake, board, day)
-        known += [rows(one, day) for one in newest]
-        day += _DAY
-    made = pl.concat([pl.DataFrame(schema=RESULTS_SCHEMA), *known])
-    version = lake.replace_window(RESULTS, made.to_arrow(), first, last)
-    return Written(version, made.height), newest
+
+    def build() -> tuple[Written, tuple[Findings, ...]]:
+        onto = lake.open(RESULTS) if lake.exists(RESULTS) else None
+        days = [first + number * _DAY for number in range((last - first).days + 1)]
+        known = [found(lake, board, day) for day in days]
+        told = [rows(one, day) for day, ones in zip(days, known, strict=True) for one in ones]
+        made = pl.concat([pl.DataFrame(schema=RESULTS_SCHEMA), *told])
+        version = lake.replace_window(RESULTS, made.to_arrow(), first, last, onto=onto)
+        return Written(version, made.height), known[-1]
+
+    return until_alone(build)
 
 
 def rows(known: Findings, as_of: date) -> pl.DataFrame:

@@ -69,6 +69,11 @@ def test_users_are_divided_between_two_bundles_and_stay_there(fresh: Running, ex
     assert champion != {name}
     assert shown(fresh) == first
 
+    page = fresh.client.get("/experiments")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "bundles" in page.text
+    assert 'reco_variant_total{experiment="bundles"' in fresh.client.get("/metrics").text
+
 
 def test_a_record_says_by_which_rules_the_answer_was_made(fresh: Running, experiments: Store) -> None:
     begun(experiments, experiment("varied", Variant("more", policy={"diversity": 0.7})), 0.0001, 0.9999)
