@@ -8,6 +8,8 @@ import typer
 
 from reco_assets.cli.experiment import findings, now_us, opened, started, tell
 from reco_assets.cli.experiment_options import AsJson, named_bundle, percent
+from reco_assets.errors import BadInput
+from reco_assets.experiments.board import Board
 from reco_assets.experiments.board import ramp as ramped
 from reco_assets.experiments.board import stop as ended
 from reco_assets.experiments.definition import LAYER, Experiment, Variant
@@ -36,7 +38,7 @@ def start(
 ) -> None:
     """Answer a share of the users from another bundle; where a guardrail breaks it is taken back.
 
-    It is an experiment called `canary-VERSION`: `reco experiment status canary-VERSION` shows it.
+    It is an experiment called `canary-VERSION`, the second one of a version `canary-VERSION.2`.
 
     Examples:
 
@@ -46,8 +48,10 @@ def start(
     """
     settings = Settings()
     found = named_bundle(settings, version)
+    with opened(settings) as store:
+        before = len(_of(store.read(), found))
     made = Experiment(
-        name=_name(found),
+        name=f"{_CANARY}-{found}" + (f".{before + 1}" if before else ""),
         layer=layer,
         variants=(Variant("control"), Variant(_CANARY, found)),
         guardrails=tuple(guardrail(text) for text in guard) if guard else GUARDRAILS,
@@ -65,9 +69,9 @@ def ramp(version: Version, share: Share, as_json_: AsJson = False) -> None:
     * `reco canary ramp 8 --share 25%`
     """
     settings = Settings()
-    name, size = _name(named_bundle(settings, version)), percent(share)
+    size = percent(share)
     with opened(settings) as store:
-        at = now_us()
+        name, at = _newest(store.read(), settings, version), now_us()
         board = store.change(
             f"ramped {name} to {share}",
             at,
@@ -85,10 +89,11 @@ def status(version: Version, as_json_: AsJson = False) -> None:
     * `reco canary status 8`
     """
     settings = Settings()
-    name = _name(named_bundle(settings, version))
     with opened(settings) as store:
-        found, known = store.read().experiment(name), findings(store).get(name)
-    tell(found, known, as_json_)
+        board = store.read()
+        name = _newest(board, settings, version)
+        known = findings(store).get(name)
+    tell(board.experiment(name), known, as_json_)
 
 
 @canary_app.command("stop")
@@ -104,12 +109,22 @@ def stop(
     * `reco canary stop 8 --reason "promoted"`
     """
     settings = Settings()
-    name = _name(named_bundle(settings, version))
     with opened(settings) as store:
-        at = now_us()
+        name, at = _newest(store.read(), settings, version), now_us()
         board = store.change(f"stopped {name}: {reason}", at, lambda old: ended(old, name, reason, at))
     tell(board.experiment(name), None, as_json_)
 
 
-def _name(version: str) -> str:
-    return f"{_CANARY}-{version}"
+def _newest(board: Board, settings: Settings, reference: str) -> str:
+    """Name of the last canary of a version, also where its files are gone, or of what an alias means now."""
+    version = reference if reference.isdecimal() else named_bundle(settings, reference)
+    canaries = _of(board, version)
+    if not canaries:
+        raise BadInput(f"version {version} was never a canary", hint=f"`reco canary start {version}`")
+    return canaries[-1].name
+
+
+def _of(board: Board, version: str) -> list[Experiment]:
+    """The canaries of ``version``, the newest last."""
+    name = f"{_CANARY}-{version}"
+    return [one for one in board.experiments if one.name.partition(".")[0] == name]

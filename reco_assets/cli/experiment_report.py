@@ -8,6 +8,7 @@ from math import isfinite
 from typing import Any, TypeAlias
 
 from msgspec.structs import asdict
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from reco_assets.experiments.definition import Experiment
@@ -66,17 +67,19 @@ def as_json(one: Experiment, known: Published | None) -> Json:
 
 def overview(experiments: Sequence[Experiment], known: Mapping[str, Published]) -> Table:
     """One line an experiment."""
-    table = Table("experiment", "state", "layer", "since", "variants", "verdict")
+    table = Table("experiment", "state", "layer", "since", "variants", "verdict", box=SIMPLE_HEAD)
     for one in experiments:
-        shares = ", ".join(f"{v.name} {v.share:.4g}" for v in one.variants)
+        shares = ", ".join(f"{v.name} {100 * v.share:.4g}%" for v in one.variants)
         found = known.get(one.name)
         verdicts = [
             f"{c.variant}: {c.verdict}"
             for c in (found.findings.comparisons if found is not None else ())
             if c.metric == one.metrics[0]
         ]
-        state = "running" if one.running else f"stopped: {one.reason}"
-        table.add_row(one.name, state, one.layer, moment(one.started_at), shares, "\n".join(verdicts) or "-")
+        state = "running" if one.running else "stopped"
+        table.add_row(
+            one.name, state, one.layer, moment(one.started_at)[:10], shares, "\n".join(verdicts) or "-"
+        )
     return table
 
 
@@ -87,7 +90,7 @@ def report(one: Experiment, known: Published | None) -> Iterator[Table | str]:
     if one.running and one.reason:
         yield one.reason
     found = known.findings if known is not None and known.findings.phase == one.phase else None
-    variants = Table("variant", "share", "users", "bundle", "policy")
+    variants = Table("variant", "share", "users", "bundle", "policy", box=SIMPLE_HEAD)
     for v in one.variants:
         users = f"{found.users.get(v.name, 0):,}" if found is not None else "-"
         policy = ", ".join(f"{field} = {value}" for field, value in v.policy.items()) or "the bundle's"
@@ -98,20 +101,30 @@ def report(one: Experiment, known: Published | None) -> Iterator[Table | str]:
         return
     if not found.trusted:
         yield f"the users are not divided as planned (p = {found.ratio_p_value:.2g}): trust nothing below"
-    results = Table("variant", "metric", "control", "variant", "change", "interval", "p", "verdict")
-    for c in found.comparisons:
-        unit = METRICS[c.metric].unit
-        results.add_row(
-            c.variant,
-            c.metric,
-            _value(c.effect.control, unit),
-            _value(c.effect.variant, unit),
-            _change(c.effect.lift),
-            f"{_change(c.effect.lift_low)} to {_change(c.effect.lift_high)}",
-            f"{c.effect.p_value:.3g}",
-            c.verdict,
+    for variant in dict.fromkeys(c.variant for c in found.comparisons):
+        results = Table(
+            "metric",
+            one.control.name,
+            variant,
+            "change",
+            "interval",
+            "verdict",
+            box=SIMPLE_HEAD,
+            padding=(0, 1),
         )
-    yield results
+        for c in found.comparisons:
+            if c.variant != variant:
+                continue
+            unit, effect = METRICS[c.metric].unit, c.effect
+            results.add_row(
+                c.metric,
+                _value(effect.control, unit),
+                _value(effect.variant, unit),
+                _change(effect.lift),
+                f"{_change(effect.lift_low)} to {_change(effect.lift_high)}",
+                c.verdict,
+            )
+        yield results
 
 
 def moment(micros: int) -> str:
@@ -124,4 +137,4 @@ def _value(value: float, unit: str) -> str:
 
 
 def _change(lift: float) -> str:
-    return f"{lift:+.2%}" if isfinite(lift) else "?"
+    return f"{lift:+.1%}" if isfinite(lift) else "?"

@@ -144,4 +144,7 @@ def test_a_canary_is_an_experiment_about_a_version(
     assert [one["share"] for one in ramped["variants"]] == [0.25, 0.25]
     assert reco("canary", "status", version)["phase"] == 2
     assert reco("canary", "stop", version)["running"] is False
+    assert reco("canary", "start", version)["name"] == f"canary-{version}.2"
+    assert reco("canary", "stop", version)["name"] == f"canary-{version}.2"
+    assert "was never a canary" in refused(capsys, "canary", "stop", "99")
     assert "the registry has none" in refused(capsys, "canary", "start", "4711")
