@@ -125,6 +125,8 @@ def _same(trials: Sequence[Trial]) -> dict[str, Value]:
         usual = [any(naive(f, one.experiment.level)[metric] for f in one.found) for one in trials]
         told[f"aa_false_positive_share_{metric}"] = round(sum(claimed) / count, 4)
         told[f"aa_false_positive_share_{metric}_single_look_test"] = round(sum(usual) / count, 4)
+    anything = sum(any(c.verdict != "undecided" for f in one.found for c in f.comparisons) for one in trials)
+    told["aa_any_metric_false_positive_share"] = round(anything / count, 4)
     stopped = sum(any(f.harms for f in one.found) for one in trials)
     alarms = sum(any(not f.trusted for f in one.found) for one in trials)
     told["aa_guardrail_stop_share"] = round(stopped / count, 4)

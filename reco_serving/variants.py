@@ -35,6 +35,8 @@ from reco_serving.products import ProductFeed
 #: What an answer says that no experiment decided over.
 DEFAULT: Final = "default"
 PAUSE_SECONDS: Final = 1.0
+#: Pause before a bundle that could not be opened is tried again: fetching one may take a process.
+RETRY_SECONDS: Final = 10.0
 
 log = logging.getLogger("reco.experiments")
 
@@ -87,6 +89,14 @@ class _Table:
     choices: dict[tuple[int, ...], Choice] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _Failure:
+    """Why a bundle could not be opened, and until when (monotonic seconds) it is left alone."""
+
+    until: float
+    why: str
+
+
 #: Before the first look.
 _NOTHING: Final = _Table()
 
@@ -100,6 +110,7 @@ class Variants:
         self._settings = settings
         self._path = folder(settings) / "known.json"
         self._bundles: dict[str, Loaded] = {}
+        self._failed: dict[str, _Failure] = {}
         self._table = _NOTHING
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -132,7 +143,6 @@ class Variants:
 
     def look(self, client: redis.Redis) -> None:
         """Take over what has changed, and bring the products of the own bundles up to date."""
-        self.trouble = None
         told = self._told(client)
         if told is not None:
             self.board = told
@@ -156,20 +166,25 @@ class Variants:
 
     def _open(self, wanted: frozenset[str], client: redis.Redis) -> bool:
         """Open what is wanted and not there yet; whether there was any."""
-        opened = False
+        opened, now = False, time.monotonic()
+        self._failed = {version: one for version, one in self._failed.items() if version in wanted}
         for version in sorted(wanted - self._bundles.keys()):
+            if version in self._failed and now < self._failed[version].until:
+                continue
             try:
                 found = find(self._settings, version)
                 bundle = Bundle.load(found.folder)
             except (RecoError, OSError) as error:
-                self.trouble = str(error)
+                self._failed[version] = _Failure(now + RETRY_SECONDS, str(error))
                 continue
+            self._failed.pop(version, None)
             loaded = Loaded(bundle, found, ProductFeed(client, bundle), time.time_ns() // 1000)
             _fresh(loaded.feed.load)
             warm(bundle)
             self._bundles[version] = loaded
             opened = True
             log.info("bundle %s, registry version %s, is open for experiments", bundle.version, version)
+        self.trouble = "; ".join(one.why for one in self._failed.values()) or None
         if opened:
             gc.collect()
             gc.freeze()
