@@ -281,7 +281,8 @@ def _cause(
     assert one.evidence is not None, "else it cannot be compared"
     request = resolved(read(RecommendRequest, one.request), bundle, one.seed)
     watched = Watched()
-    decision = recommend(request, state, bundle, rules.policy, one.now_us, watched, rules)
+    policy = rules.policy.changed(one.policy_changes)
+    decision = recommend(request, state, bundle, policy, one.now_us, watched, rules)
     digest, logged = watched.digest, Digest(one.evidence.candidates, one.evidence.columns)
     answer = [(bundle.items.ids[shown.item], shown.score, shown.source) for shown in decision.recommendations]
     if digest == logged and answer == list(zip(one.products, one.scores, one.sources, strict=True)):

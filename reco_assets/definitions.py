@@ -7,6 +7,8 @@ from reco_assets.candidates import assets as candidates
 from reco_assets.catalogue import assets as catalogue
 from reco_assets.catalogue.sensors import catalogue_changes, changes_sensor
 from reco_assets.events import assets as events
+from reco_assets.experiments import assets as experiments
+from reco_assets.experiments.sensors import experiment_guard, experiment_sensor
 from reco_assets.features import assets as features
 from reco_assets.interactions import assets as interactions
 from reco_assets.online import assets as online
@@ -32,12 +34,12 @@ retrain = dg.build_schedule_from_partitioned_job(
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(
-        [events, catalogue, interactions, features, candidates, ranking, release, online]
+        [events, catalogue, interactions, features, candidates, ranking, release, online, experiments]
     ),
     asset_checks=[stream_lag],
-    jobs=[everything, microbatches, catalogue_changes],
+    jobs=[everything, microbatches, catalogue_changes, experiment_guard],
     schedules=[retrain],
-    sensors=[stream_sensor, changes_sensor],
+    sensors=[stream_sensor, changes_sensor, experiment_sensor],
     resources={"platform": Platform(), "mlflow": MlflowRuns(), "s3": Buckets()},
     executor=dg.in_process_executor,
 )

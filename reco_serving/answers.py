@@ -21,6 +21,7 @@ from reco_assets.recommender.types import (
     Context,
     Decision,
     Floats,
+    Policy,
     Recommendation,
     Request,
     Shortfall,
@@ -88,13 +89,15 @@ def decide(
     rules: Compiled,
     now_us: int,
     witness: Witness | None = None,
+    policy: Policy | None = None,
 ) -> tuple[Decision, bool]:
     """The decision, with the rung that answered, and whether it is degraded.
 
+    ``policy`` takes the place of that of ``rules`` where it is given.
     Whatever fails inside, somebody is shown products: a defect is logged and answered with what is
     popular, within the rules.
     """
-    policy = rules.policy
+    policy = policy or rules.policy
     try:
         decision = recommend(request, state, bundle, policy, now_us, witness, rules)
         if len(decision.recommendations) < request.n:

@@ -33,8 +33,10 @@ from reco_serving.http import encode
 from reco_serving.intake import PATH, Collecting, Intake
 from reco_serving.metrics import Metrics
 from reco_serving.openapi import PAGE, document
+from reco_serving.results import results_page
 from reco_serving.sinks import open_sink
 from reco_serving.state import StateReader
+from reco_serving.variants import Variants
 
 #: The script that shops put into their pages, and what a browser's cache may do with it.
 SNIPPET: Final = (Path(__file__).parent / "snippet" / "reco.js").read_bytes()
@@ -66,6 +68,7 @@ class Service:
                 Route("/reco.js", self._snippet, methods=["GET"]),
                 Route("/health", self._health, methods=["GET"]),
                 Route("/", self._page, methods=["GET"]),
+                Route("/experiments", self._experiments, methods=["GET"]),
                 Route("/docs.json", self._document, methods=["GET"]),
             ],
             lifespan=self._lifespan,
@@ -89,11 +92,13 @@ class Service:
             collector = Collector(sink, settings.home / "spool", settings.spool_mb * 1_000_000, metrics)
             collecting = Collecting(collector, metrics, frozenset(settings.cors_origins))
             below = round(settings.decision_evidence * 2**SEED_BITS)
+            variants = Variants(settings, current.policy)
             self._parts = Parts(
-                current, states, decisions, collecting, metrics, time.time_ns() // 1000, below
+                current, states, decisions, collecting, metrics, time.time_ns() // 1000, variants, below
             )
             await collector.start()
             current.start()
+            variants.start()
             decisions.start()
             watching = asyncio.create_task(_end_with(os.getppid()))
             try:
@@ -102,6 +107,7 @@ class Service:
                 watching.cancel()
                 await collector.stop()
                 await asyncio.to_thread(current.stop)
+                await asyncio.to_thread(variants.stop)
                 await asyncio.to_thread(decisions.stop)
                 await states.close()
 
@@ -119,12 +125,17 @@ class Service:
             collector.trouble,
             collector.waiting_bytes,
             parts.started_at,
+            parts.variants.trouble,
         )
 
     async def _snippet(self, request: HttpRequest) -> Response:
         if request.headers.get("if-none-match") == _SNIPPET_TAG:
             return Response(status_code=304, headers=_SNIPPET_HEADERS)
         return Response(SNIPPET, media_type="text/javascript", headers=_SNIPPET_HEADERS)
+
+    async def _experiments(self, request: HttpRequest) -> Response:
+        told = await results_page(self.parts.variants.board, self.parts.states.client, time.time_ns() // 1000)
+        return Response(told, media_type="text/html")
 
     async def _page(self, request: HttpRequest) -> Response:
         return Response(PAGE, media_type="text/html")

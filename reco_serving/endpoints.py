@@ -38,9 +38,8 @@ from reco_serving.http import JSON, Header, Refusal, answer, encode, posted
 from reco_serving.intake import Collecting
 from reco_serving.metrics import Metrics
 from reco_serving.state import StateReader, unpack
+from reco_serving.variants import Variants
 
-#: Which variant of an experiment answers; there is one until experiments exist.
-VARIANT: Final = "default"
 NO_BUNDLE: Final = (
     "no bundle has been promoted yet: run `reco materialize`, the service picks it up by itself"
 )
@@ -61,6 +60,7 @@ class Parts:
     collecting: Collecting
     metrics: Metrics
     started_at: int
+    variants: Variants
     evidence_below: int = 0
 
     def loaded(self) -> Loaded:
@@ -107,7 +107,8 @@ class Endpoint:
 async def answer_recommend(parts: Parts, body: bytes, started: float) -> bytes:
     """POST /recommend."""
     asked = read(RecommendRequest, body)
-    loaded = parts.loaded()
+    choice = parts.variants.of(str(asked.user_id), parts.loaded())
+    loaded = choice.loaded
     seed = random.getrandbits(SEED_BITS)
     request, rules = resolved(asked, loaded.bundle, seed), loaded.rules
     if request.filters:
@@ -119,18 +120,21 @@ async def answer_recommend(parts: Parts, body: bytes, started: float) -> bytes:
     now_us = time.time_ns() // 1000
     state, whole = unpack(packed, loaded.bundle.items)
     with loaded.feed.steady:
-        decision, degraded = decide(request, state, whole, loaded.bundle, rules.now(), now_us, watched)
+        told = rules.now()
+        policy = told.policy.changed(choice.changes) if choice.changes else told.policy
+        decision, degraded = decide(request, state, whole, loaded.bundle, told, now_us, watched, policy)
         product_epoch, products_at = loaded.feed.epoch, loaded.feed.at
     decided_at = time.perf_counter()
     shown = products(decision.recommendations, loaded)
     recommendation_id = f"{now_us:014x}{os.urandom(5).hex()}"
+    latency_ms = round((time.perf_counter() - started) * 1e3, 3)
     recommended = Recommended(
         user_id=asked.user_id,
         recommendations=shown,
         model_version=loaded.bundle.version,
-        latency_ms=round((time.perf_counter() - started) * 1e3, 3),
+        latency_ms=latency_ms,
         recommendation_id=recommendation_id,
-        variant=VARIANT,
+        variant=choice.variant,
         degraded=degraded,
         rung=decision.rung,
         shortfall=decision.shortfall,
@@ -150,17 +154,23 @@ async def answer_recommend(parts: Parts, body: bytes, started: float) -> bytes:
             now_us=now_us,
             seed=seed,
             rung=decision.rung,
-            variant=VARIANT,
+            variant=choice.variant,
             products=[one.product_id for one in shown],
             scores=[one.score for one in decision.recommendations],
             sources=[one.source for one in shown],
             evidence=watched.evidence(packed.mark, products_at) if watched is not None else None,
             propensities=[one.propensity for one in decision.recommendations],
             policy=rules.digest,
+            exposures=list(choice.exposures),
+            policy_changes=dict(choice.changes),
+            degraded=degraded,
+            latency_ms=latency_ms,
             version=VERSION,
         )
     )
     parts.metrics.rungs.labels(decision.rung).inc()
+    for exposure in choice.exposures:
+        parts.metrics.variants.labels(exposure.experiment, exposure.variant).inc()
     stages = parts.metrics.stages
     stages.labels("state").observe(read_at - started)
     stages.labels("decide").observe(decided_at - read_at)

@@ -48,6 +48,7 @@ def health(
     stream_trouble: str | None,
     spool_bytes: int,
     started_at: int,
+    experiments_trouble: str | None = None,
 ) -> Health:
     """The state of one worker, in plain words; ``spool_bytes`` of events wait for the stream."""
     loaded = current.loaded
@@ -67,6 +68,8 @@ def health(
         missing.append(f"policy: {current.policy.trouble}")
     if current.products_trouble is not None and loaded is not None:
         missing.append(f"product features: {current.products_trouble}; they stay as they were")
+    if experiments_trouble is not None:
+        missing.append(f"experiments: {experiments_trouble}; the one that needs it has not begun here")
     shown = BundleHealth()
     if loaded is not None:
         shown = BundleHealth(

@@ -27,6 +27,14 @@ def _rungs() -> Counter:
     )
 
 
+def _variants() -> Counter:
+    return bentoml.metrics.Counter(
+        name="reco_variant_total",
+        documentation="Answers by the variant of each experiment that decided over them.",
+        labelnames=["experiment", "variant"],
+    )
+
+
 def _refusals() -> Counter:
     return bentoml.metrics.Counter(
         name="reco_refused_total",
@@ -126,6 +134,7 @@ class Metrics:
 
     latency: Histogram = field(default_factory=_latency)
     rungs: Counter = field(default_factory=_rungs)
+    variants: Counter = field(default_factory=_variants)
     refusals: Counter = field(default_factory=_refusals)
     bundle: Gauge = field(default_factory=_bundle)
     decisions: Counter = field(default_factory=_decisions)

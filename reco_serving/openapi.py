@@ -158,6 +158,13 @@ def document() -> dict[str, Json]:
                     },
                 }
             },
+            "/experiments": {
+                "get": {
+                    "summary": "The experiments and their results, as a page.",
+                    "operationId": "experiments",
+                    "responses": {"200": {"description": "HTML.", "content": {"text/html": {}}}},
+                }
+            },
             "/metrics": {
                 "get": {
                     "summary": "Prometheus metrics.",

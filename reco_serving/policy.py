@@ -52,6 +52,10 @@ class PolicyWatch:
             self.text = rules.text
         return rules
 
+    def over(self, bundle: Bundle) -> Rules:
+        """What is in force, for one more ``bundle``; raises BadInput where it cannot be used with it."""
+        return _read(self.text or b"", bundle, "in force")
+
     def look(self, bundle: Bundle) -> Rules | None:
         """The rules of the file where it says something else than what is in force; None where not."""
         seen = (self._stamp(), bundle.version)

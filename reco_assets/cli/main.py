@@ -33,6 +33,8 @@ COMMANDS: Final[tuple[Entry, ...]] = (
     Entry("serve", f"{_CLI}.ask:serve", _SERVICE, "Run the recommendation service."),
     Entry("recommend", f"{_CLI}.ask:recommend", _SERVICE, "Ask the running service for a user's products."),
     Entry("similar", f"{_CLI}.ask:similar", _SERVICE, "Ask the running service for similar products."),
+    Entry("experiment", f"{_CLI}.experiment:experiment_app", _SERVICE, "Start, stop and judge experiments."),
+    Entry("canary", f"{_CLI}.canary:canary_app", _SERVICE, "Show a new bundle to a few users first."),
 )
 
 

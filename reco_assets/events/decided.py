@@ -12,8 +12,8 @@ STREAM: Final = "decisions"
 #: One partition: a record is written by the worker that made it, and nothing depends on their order.
 PARTITIONS: Final = 1
 
-#: Of the records that are written; 1 had no propensities.
-VERSION: Final = 2
+#: Of the records that are written; 1 had no propensities, 2 nothing of experiments.
+VERSION: Final = 3
 
 _Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
@@ -42,6 +42,14 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     columns: bytes
 
 
+class Exposure(msgspec.Struct, frozen=True, array_like=True):
+    """An experiment whose rules an answer was made by: its variant, and its phase at that moment."""
+
+    experiment: str
+    variant: str
+    phase: _Whole
+
+
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
     """One decision with all that is needed to make it again, to the bit.
 
@@ -66,6 +74,12 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
         records of version 1.
     policy
         Digest of the policy's text; empty where the bundle's own rules held.
+    exposures
+        The experiments that decided over this answer; ``variant`` says the same in one text.
+    policy_changes
+        Fields of the policy that the variants set.
+    degraded, latency_ms
+        As the answer said; unknown before version 3.
     """
 
     recommendation_id: Annotated[str, Meta(min_length=1)]
@@ -87,6 +101,10 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     propensities: list[float] = []
     habits_state: bytes | None = None
     policy: str = ""
+    exposures: list[Exposure] = []
+    policy_changes: dict[str, bool | int | float] = {}
+    degraded: bool = False
+    latency_ms: float = 0.0
     version: _Whole = 1
 
 

@@ -7,7 +7,7 @@ from typing import Final
 import polars as pl
 
 from reco_assets.events.contract import EARLIEST, MAX_AHEAD, RAW_SCHEMA, VERSION
-from reco_assets.events.decided import decode
+from reco_assets.events.decided import Decided, decode
 from reco_assets.platform.streams.stream import Record
 
 DECISIONS: Final = "raw/decisions"
@@ -39,6 +39,12 @@ DECISIONS_SCHEMA: Final[dict[str, pl.DataType]] = {
     "sources": pl.List(pl.String()),
     "propensities": pl.List(pl.Float64()),  # null in records from before they were known
     "policy": pl.String(),  # digest of the policy file that held; empty for the bundle's own rules
+    # the experiments that decided over it, side by side; null in records from before there were any
+    "experiments": pl.List(pl.String()),
+    "variants": pl.List(pl.String()),
+    "phases": pl.List(pl.Int64()),
+    "degraded": pl.Boolean(),
+    "latency_ms": pl.Float64(),
     "record": pl.Binary(),  # as delivered, see events/decided: with it the decision can be made again
 }
 
@@ -68,7 +74,18 @@ def decision_row(record: Record) -> tuple[object, ...]:
         decided.sources,
         decided.propensities if decided.version >= 2 else None,
         decided.policy,
+        *(_experiment_columns(decided) if decided.version >= 3 else (None,) * 5),
         record.value,
+    )
+
+
+def _experiment_columns(decided: Decided) -> tuple[object, ...]:
+    return (
+        [one.experiment for one in decided.exposures],
+        [one.variant for one in decided.exposures],
+        [one.phase for one in decided.exposures],
+        decided.degraded,
+        decided.latency_ms,
     )
 
 

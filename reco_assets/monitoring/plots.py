@@ -85,6 +85,27 @@ def metric_bars(title: str, metrics: Mapping[str, Mapping[str, float]], best: st
     return _png(figure)
 
 
+def interval_bars(title: str, intervals: Mapping[str, tuple[float, float, float]]) -> bytes:
+    """PNG of one line an interval ``(value, low, high)`` round a line at 0; not finite ones are left out.
+
+    What lies apart from 0 stands out.
+    """
+    shown = {name: one for name, one in intervals.items() if np.all(np.isfinite(one))}
+    figure, axes = _canvas(title, rows=max(3, 2 * len(shown)))
+    axes.axvline(0.0, color=_MUTED, linewidth=1)
+    for place, (value, low, high) in enumerate(shown.values()):
+        colour = _MAIN if low > 0 or high < 0 else _OTHER
+        axes.plot([low, high], [place, place], color=colour, linewidth=4, solid_capstyle="round")
+        axes.plot([value], [place], "o", color=_INK, markersize=4)
+        axes.annotate(f"{value:+.1f}", (value, place), (0, 6), textcoords="offset points", fontsize=8.5)
+    axes.set_yticks(range(len(shown)), list(shown))
+    axes.invert_yaxis()
+    axes.margins(y=0.25)
+    if not shown:
+        axes.text(0.5, 0.5, "too few users yet", ha="center", color=_MUTED, transform=axes.transAxes)
+    return _png(figure)
+
+
 def importance_bars(title: str, importance: Mapping[str, float], top: int = 20) -> bytes:
     """PNG of the ``top`` features by their share of the ranker's total gain, per cent."""
     total = sum(importance.values()) or 1.0

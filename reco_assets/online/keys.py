@@ -13,6 +13,11 @@ STREAM_STATUS: Final = "stream:status"
 #: Stream of product changes: fields ``epoch``, ``at``, the moment of the values, UTC microseconds, and
 #: ``keys``, the packed 6-byte keys that changed.
 PRODUCT_CHANGES: Final = "products:changes"
+#: All experiments as JSON, and how often they were changed; see experiments/store.
+EXPERIMENTS: Final = "experiments"
+EXPERIMENTS_VERSION: Final = "experiments:version"
+#: Hash of the newest findings of each experiment, by its name, msgpack: JSON has no infinity.
+EXPERIMENT_FINDINGS: Final = "experiments:findings"
 
 
 def user(user_id: str) -> str:

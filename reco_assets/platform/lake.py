@@ -34,6 +34,8 @@ PARTITIONS: Mapping[str, str] = {
     "gold/attributions": "event_date",
     "gold/impressions": "event_date",
     "gold/training_examples": "event_date",
+    "gold/exposures": "event_date",
+    "gold/experiment_results": "as_of",
 }
 
 #: What a store other than AWS is told where no region is set; most do not look at it.

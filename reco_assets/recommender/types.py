@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -174,6 +175,10 @@ class Policy:
             raise BadInput(f"a policy's explore is {self.explore}", hint="choose it from 0 to 1")
         if not 0.0 <= self.diversity < 1.0:
             raise BadInput(f"a policy's diversity is {self.diversity}", hint="choose it from 0 to below 1")
+
+    def changed(self, changes: Mapping[str, bool | int | float]) -> Policy:
+        """These rules with other values of the fields that ``changes`` names."""
+        return replace(self, **changes)  # type: ignore[arg-type]
 
     @property
     def settled(self) -> Policy:

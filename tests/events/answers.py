@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
-from reco_assets.events.decided import VERSION, Decided
+from reco_assets.events.decided import VERSION, Decided, Exposure
 from tests.builders import moment
 
 
@@ -17,6 +17,9 @@ def decided(
     session_id: str | int | None = None,
     variant: str = "default",
     propensities: list[float] | None = None,
+    exposures: list[Exposure] | None = None,
+    degraded: bool = False,
+    latency_ms: float = 3.5,
 ) -> Decided:
     """One answer, best product first; the scores are 1, 1/2, 1/3..., the propensities 1."""
     request = {"user_id": user_id, "context": {"page": "home"}, "num_recommendations": 10}
@@ -36,5 +39,8 @@ def decided(
         scores=[1 / place for place in range(1, len(products) + 1)],
         sources=["popular"] * len(products),
         propensities=[1.0] * len(products) if propensities is None else propensities,
+        exposures=exposures or [],
+        degraded=degraded,
+        latency_ms=latency_ms,
         version=VERSION,
     )

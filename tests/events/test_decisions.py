@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from reco_assets.events.contract import EVENT_SCHEMA
-from reco_assets.events.decided import PARTITIONS, Asker, decode, encode
+from reco_assets.events.decided import PARTITIONS, Asker, Exposure, decode, encode
 from reco_assets.events.decision_rows import DECISIONS, DECISIONS_SCHEMA
 from reco_assets.events.decisions import DrainedDecisions, drain_decisions
 from reco_assets.events.quarantine import quarantined, replay
@@ -50,7 +50,8 @@ def ids(lake: Lake, table: str, column: str) -> list[str]:
 
 
 def test_a_decision_is_a_row_and_its_products_are_impressions(lake: Lake, stream: Stream) -> None:
-    record = encode(decided("r1", 17, "p3", "p1", at=AT, session_id="s1", variant="blue"))
+    inside = [Exposure("colours", "blue", 2)]
+    record = encode(decided("r1", 17, "p3", "p1", at=AT, session_id="s1", variant="blue", exposures=inside))
     tell(stream, record)
 
     assert drain_decisions(lake, stream, 100) == DrainedDecisions(records=1, decisions=1, impressions=2)
@@ -75,6 +76,11 @@ def test_a_decision_is_a_row_and_its_products_are_impressions(lake: Lake, stream
         "sources": ["popular", "popular"],
         "propensities": [1.0, 1.0],
         "policy": "",
+        "experiments": ["colours"],
+        "variants": ["blue"],
+        "phases": [2],
+        "degraded": False,
+        "latency_ms": 3.5,
         "record": record,
     }
     shown = lake.scan("raw/events").sort("position").collect()

@@ -16,6 +16,7 @@ from reco_assets.monitoring.plots import (
     daily_bars,
     histograms,
     importance_bars,
+    interval_bars,
     markdown_image,
     metric_bars,
 )
@@ -47,6 +48,10 @@ def blue_columns(picture: Image.Image) -> int:
         lambda: metric_bars("none", {}),
         lambda: metric_bars("zero", {"recall@10": {"ranker": 0.0, "popular": 0.0}}, best="ranker"),
         lambda: importance_bars("no gain", {}),
+        lambda: interval_bars("none", {}),
+        lambda: interval_bars(
+            "some", {"a": (1.0, -1.0, 3.0), "b": (2.0, 1.0, 3.0), "c": (0.0, -np.inf, np.inf)}
+        ),
         lambda: importance_bars("many", {f"f{i}": float(i) for i in range(50)}),
     ],
 )

@@ -134,6 +134,7 @@ def metrics() -> Metrics:
     return Metrics(
         latency=Histogram("latency", "-", ["endpoint"], registry=own),
         rungs=Counter("rungs", "-", ["rung"], registry=own),
+        variants=Counter("variants", "-", ["experiment", "variant"], registry=own),
         refusals=Counter("refusals", "-", ["endpoint", "status"], registry=own),
         bundle=Gauge("bundle", "-", ["version"], registry=own),
         decisions=Counter("decisions", "-", ["outcome"], registry=own),

@@ -166,6 +166,7 @@ def test_the_endpoints_are_documented(service: Running) -> None:
     assert document["openapi"].startswith("3.")
     assert set(document["paths"]) == {
         "/recommend", "/similar", "/trending", "/events", "/reco.js", "/health", "/metrics",
+        "/experiments",
     }  # fmt: skip
     schemas = document["components"]["schemas"]
     assert schemas["RecommendRequest"]["required"] == ["user_id"]
