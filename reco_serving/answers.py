@@ -12,6 +12,7 @@ from reco_assets.candidates.sources import Candidates
 from reco_assets.errors import BadRequest
 from reco_assets.features.catalogue import PRODUCT_FEATURES, names
 from reco_assets.recommender.bundle import Bundle
+from reco_assets.recommender.fallback import popular_answer
 from reco_assets.recommender.recommend import recommend, trending
 from reco_assets.recommender.types import (
     Context,
@@ -23,7 +24,8 @@ from reco_assets.recommender.types import (
 )
 from reco_serving.contract import Context as AskedContext
 from reco_serving.contract import Product, RecommendRequest
-from reco_serving.current import Loaded
+from reco_serving.ladder import FULL, LADDER, NO_RANKER, NO_USER_STATE, POPULAR
+from reco_serving.loaded import Loaded
 
 _PRICE: Final = names(PRODUCT_FEATURES).index("price")
 
@@ -69,22 +71,33 @@ def decide(
     bundle: Bundle,
     now_us: int,
     witness: Witness | None = None,
+    best: str = FULL,
 ) -> tuple[Decision, bool]:
-    """The decision, with the rung that answered, and whether it is degraded.
+    """The decision of rung ``best``, with the rung that answered, and whether it is degraded.
 
-    Whatever fails inside, somebody is shown products: a defect is logged and answered with what is
-    popular.
+    Whatever fails inside, somebody is shown products: a defect is logged, and the next rung answers.
     """
-    try:
-        decision = recommend(request, state, bundle, bundle.policy, now_us, witness)
-    except Exception:
-        log.exception("ranking failed; what is popular answers")
-        shown = trending(bundle, request.n, request.category)
-        return Decision(shown, 0, "popular"), True
-    if not whole:
-        return replace(decision, rung="no_user_state"), True
-    # a bundle whose training chose the blend of sources has no ranker, and lacks nothing
-    return decision, decision.rung == "popular"
+    for rung in LADDER[LADDER.index(best) :]:
+        try:
+            decision = _at(rung, request, state, bundle, now_us, witness)
+        except Exception:
+            log.exception("answering as %s failed; the next rung answers", rung)
+            continue
+        if rung == FULL and not whole:
+            return replace(decision, rung=NO_USER_STATE), True
+        # a bundle whose training chose the blend of sources has no ranker, and lacks nothing
+        lacking = decision.rung not in (FULL, NO_RANKER) or (rung != FULL and bundle.ranker is not None)
+        return decision, lacking or not whole
+    return Decision(trending(bundle, request.n, request.category), 0, POPULAR), True
+
+
+def _at(
+    rung: str, request: Request, state: UserState, bundle: Bundle, now_us: int, witness: Witness | None
+) -> Decision:
+    if rung in (FULL, NO_RANKER):
+        used = bundle if rung == FULL else replace(bundle, ranker=None)
+        return recommend(request, state, used, bundle.policy, now_us, witness)
+    return popular_answer(request, state, bundle, bundle.policy, now_us, personal=rung != POPULAR)
 
 
 def products(recommendations: tuple[Recommendation, ...], loaded: Loaded) -> list[Product]:

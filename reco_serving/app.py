@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -23,14 +24,17 @@ from reco_assets.platform.redis import connect
 from reco_assets.platform.settings import Settings
 from reco_assets.platform.streams.redis_stream import RedisStream
 from reco_serving.backlog import Backlog
+from reco_serving.breaker import State
 from reco_serving.collector import Collector
 from reco_serving.current import Current
 from reco_serving.decisions import KEPT, DecisionLog
 from reco_serving.endpoints import Endpoint, Parts, answer_recommend, answer_similar, answer_trending
 from reco_serving.evidence import SEED_BITS
+from reco_serving.gate import Gate
 from reco_serving.health import Health, health
 from reco_serving.http import encode
 from reco_serving.intake import PATH, Collecting, Intake
+from reco_serving.ladder import POPULAR
 from reco_serving.metrics import Metrics
 from reco_serving.openapi import PAGE, document
 from reco_serving.sinks import open_sink
@@ -47,6 +51,18 @@ async def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         await asyncio.sleep(1.0)
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _tell(metrics: Metrics, dependency: str, state: State) -> None:
+    metrics.guards.breaker.labels(dependency).set(state)
+    if state is State.open:
+        metrics.guards.opened.labels(dependency).inc()
+
+
+def _cheapest(current: Current, now: float) -> float:
+    """Seconds that an answer takes at the least; nothing before there are any."""
+    loaded = current.loaded
+    return loaded.costs[POPULAR].expected(now) if loaded is not None else 0.0
 
 
 class Service:
@@ -82,7 +98,10 @@ class Service:
         settings = Settings()
         metrics = Metrics()
         current = Current(settings, metrics, Backlog(settings, metrics))
-        states = StateReader.open(settings)
+        breaker = partial(_tell, metrics, "redis")
+        breaker(State.closed)
+        states = StateReader.open(settings, breaker)
+        gate = Gate(metrics.guards, partial(_cheapest, current))
         with connect(settings) as client:
             decisions = DecisionLog(RedisStream(client, STREAM, PARTITIONS, KEPT), metrics)
             sink = open_sink(settings, metrics)
@@ -90,7 +109,15 @@ class Service:
             collecting = Collecting(collector, metrics, frozenset(settings.cors_origins))
             below = round(settings.decision_evidence * 2**SEED_BITS)
             self._parts = Parts(
-                current, states, decisions, collecting, metrics, time.time_ns() // 1000, below
+                current,
+                states,
+                decisions,
+                collecting,
+                metrics,
+                time.time_ns() // 1000,
+                gate,
+                settings.deadline_ms / 1e3,
+                below,
             )
             await collector.start()
             current.start()
@@ -115,7 +142,8 @@ class Service:
         collector = parts.collecting.collector
         return health(
             parts.current,
-            parts.states.trouble if not reached else None,
+            None if reached else parts.states.trouble or "it does not answer in time",
+            parts.states.breaker.state.name,
             collector.trouble,
             collector.waiting_bytes,
             parts.started_at,

@@ -73,8 +73,8 @@ class Product(Struct, frozen=True):
 class Recommended(Struct, frozen=True):
     """The answer to /recommend.
 
-    ``rung`` is the step of the degradation ladder that answered: full, no_ranker, no_user_state or
-    popular; ``degraded`` says that something that should be there was missing.
+    ``rung`` is the step of the degradation ladder that answered: full, no_user_state, no_ranker,
+    category_popular or popular; ``degraded`` says that something that should be there was missing.
     """
 
     user_id: str | int

@@ -29,18 +29,23 @@ class BundleHealth(Struct, frozen=True, omit_defaults=True):
 
 
 class Health(Struct, frozen=True):
-    """The answer to /health: ``ok``, ``degraded`` (something is missing), or ``waiting`` for a bundle."""
+    """The answer to /health: ``ok``, ``degraded`` (something is missing), or ``waiting`` for a bundle.
+
+    ``redis_breaker`` says whether Redis is asked (closed), tried (half_open) or left alone (open).
+    """
 
     status: Literal["ok", "degraded", "waiting"]
     since: str
     bundle: BundleHealth
     redis: str
+    redis_breaker: str
     missing: list[str]
 
 
 def health(
     current: Current,
     redis_trouble: str | None,
+    redis_breaker: str,
     stream_trouble: str | None,
     spool_bytes: int,
     started_at: int,
@@ -53,7 +58,7 @@ def health(
     if current.trouble is not None:
         missing.append(f"bundle: {current.trouble}")
     if redis_trouble is not None:
-        missing.append(f"redis: {redis_trouble}; answers are made without users' histories")
+        missing.append(f"redis: {redis_trouble}; answers are made from what was last seen of users")
     if stream_trouble is not None or spool_bytes:
         why = stream_trouble or "it is back, and takes what was kept meanwhile"
         missing.append(f"stream: {why}; {spool_bytes:,} bytes of events wait on this machine's disk")
@@ -61,6 +66,10 @@ def health(
         missing.append(f"tables: {current.backlog.trouble}")
     if current.products_trouble is not None and loaded is not None:
         missing.append(f"product features: {current.products_trouble}; they stay as they were")
+    if current.disk_trouble is not None:
+        missing.append(
+            f"disk: what serves cannot be kept for a start without the registry: {current.disk_trouble}"
+        )
     shown = BundleHealth()
     if loaded is not None:
         shown = BundleHealth(
@@ -77,6 +86,7 @@ def health(
         since=_moment(started_at),
         bundle=shown,
         redis="ok" if redis_trouble is None else "unreachable",
+        redis_breaker=redis_breaker,
         missing=missing,
     )
 
