@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -40,6 +41,8 @@ from reco_serving.openapi import PAGE, document
 from reco_serving.sinks import open_sink
 from reco_serving.state import StateReader
 
+#: How long one thread may keep the interpreter from another that waits for it.
+SWITCH_SECONDS: Final = 0.0005
 #: The script that shops put into their pages, and what a browser's cache may do with it.
 SNIPPET: Final = (Path(__file__).parent / "snippet" / "reco.js").read_bytes()
 _SNIPPET_TAG: Final = f'"{sha256(SNIPPET).hexdigest()[:16]}"'
@@ -96,6 +99,8 @@ class Service:
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         settings = Settings()
+        # a thread that loads a bundle holds up the loop for no longer than this at a time
+        sys.setswitchinterval(SWITCH_SECONDS)
         metrics = Metrics()
         current = Current(settings, metrics, Backlog(settings, metrics))
         breaker = partial(_tell, metrics, "redis")
@@ -120,6 +125,8 @@ class Service:
                 below,
             )
             await collector.start()
+            # connected before the first visitor comes; where Redis is gone, that is known before
+            await states.ping()
             current.start()
             decisions.start()
             watching = asyncio.create_task(_end_with(os.getppid()))

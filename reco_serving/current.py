@@ -10,7 +10,8 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -99,7 +100,8 @@ class Current:
         if mark == self._refused:
             return  # nothing about it has changed, and ``trouble`` says what is wrong
         try:
-            loaded = self._load(champion, client)
+            with _uncollected():
+                loaded = self._load(champion, client)
         except Exception as error:
             # whatever is wrong with it, what serves goes on; a file that is mended is tried again
             told = (
@@ -131,7 +133,7 @@ class Current:
         loaded = Loaded(bundle, champion, ProductFeed(client, bundle), time.time_ns() // 1000)
         self._fresh(loaded.feed.load)
         old, recorded = self.loaded, tuple(self.recorded)
-        warm(loaded, ())
+        warm(loaded)
         bounds = Bounds(
             self.settings.swap_overlap,
             self.settings.swap_slower,
@@ -179,7 +181,6 @@ class Current:
         self.loaded = loaded
         log.info("serving bundle %s, registry version %s", loaded.bundle.version, loaded.champion.version)
         # what is loaded now stays: the collector need not walk over it in the middle of a request
-        gc.collect()
         gc.freeze()
 
     def _run(self) -> None:
@@ -210,6 +211,16 @@ class Current:
         for _ in range(round(PAUSE_SECONDS / GLANCE_SECONDS)):
             if self._stop.wait(GLANCE_SECONDS) or sign(self.settings, client) != signed:
                 return
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the collector, which would walk over half a bundle while visitors wait for the interpreter."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _mark(champion: Champion) -> tuple[str, int]:

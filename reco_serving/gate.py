@@ -22,10 +22,15 @@ from typing import Final
 from reco_serving.calls import Call, Priority
 from reco_serving.guards import Guards
 from reco_serving.http import Refusal
+from reco_serving.ladder import OUTLIER
 
-#: Share of a deadline in which all that wait are to be answered: what was estimated may take twice as long.
-HEADROOM: Final = 0.5
+#: Share of a deadline in which all that wait are to be answered: what was estimated may take much longer.
+HEADROOM: Final = 0.3
 _GAIN: Final = 1 / 16
+#: Share of what may be inside above which it is a crowd.
+_CROWD: Final = 0.5
+#: Where an estimate of the pace begins, seconds.
+_LEAST_PACE: Final = 0.0005
 
 
 @dataclass(slots=True)
@@ -97,7 +102,8 @@ class Gate:
         Raises
         ------
         Refusal
-            429: its deadline has passed meanwhile.
+            429: its deadline has passed in a crowd. After a stall of this worker it is answered all the
+            same: a cheap answer costs no more than a refusal.
         """
         if self._busy:
             waiting = _Waiting(call, asyncio.get_running_loop().create_future())
@@ -109,30 +115,39 @@ class Gate:
                 raise
             if not granted:
                 raise self._shed(call, self.pace)
-            self.pace += _GAIN * (self.clock() - self._released - self.pace)
+            passed = min(self.clock() - self._released, OUTLIER * max(self.pace, _LEAST_PACE))
+            self.pace += _GAIN * (passed - self.pace)
         self._busy = True
         now = self.clock()
         self.guards.queue.observe(now - call.started)
         return now
 
     def release(self) -> None:
-        """The answer is made, and the next may be."""
-        self._released = now = self.clock()
+        """The answer is made, and the next may be, when the loop has looked who has come meanwhile."""
+        self._released = self.clock()
+        asyncio.get_running_loop().call_soon(self._next)
+
+    def _next(self) -> None:
+        now = self.clock()
         for queue in self._queues:
-            # whoever cannot be answered in time any more hears so now
-            while queue and queue[0].call.deadline - now < self.cheapest(now):
-                queue.popleft().turn.set_result(False)
+            # whoever has left is passed over, whoever is too late in a crowd hears so now
+            while queue and (queue[0].turn.done() or self._hopeless(queue[0].call, now)):
+                _tell(queue.popleft(), granted=False)
         for queue in self._queues:
-            if queue:
-                queue.popleft().turn.set_result(True)
-                return
+            while queue:
+                if _tell(queue.popleft(), granted=True):
+                    return
         self._busy = False
+
+    def _hopeless(self, call: Call, now: float) -> bool:
+        """Whether ``call`` is too late, and it is a crowd and not a stall of this worker that made it so."""
+        cheapest = self.cheapest(now)
+        late = call.deadline - now < cheapest
+        return late and sum(self._inside) * (cheapest + self.pace) > _CROWD * HEADROOM * call.allowed
 
     def _gone(self, waiting: _Waiting) -> None:
         """Somebody who waited has left; a turn that was theirs goes on."""
-        if waiting.turn.cancelled():
-            self._queues[waiting.call.priority].remove(waiting)
-        elif waiting.turn.result():
+        if not waiting.turn.cancelled() and waiting.turn.result():
             self.release()
 
     def _shed(self, call: Call, wait: float) -> Refusal:
@@ -143,3 +158,11 @@ class Gate:
             "more is asked than can be answered in time: ask again later",
             (b"retry-after", b"%d" % max(1, ceil(wait))),
         )
+
+
+def _tell(waiting: _Waiting, granted: bool) -> bool:
+    """Whether whoever waits is still there to hear it."""
+    if waiting.turn.done():
+        return False
+    waiting.turn.set_result(granted)
+    return True

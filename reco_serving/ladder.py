@@ -17,6 +17,8 @@ LADDER: Final = (FULL, NO_RANKER, CATEGORY_POPULAR, POPULAR)
 
 #: Weight of the newest observation.
 _GAIN: Final = 1 / 16
+#: More than so many times the mean counts as so many times the mean.
+OUTLIER: Final = 4.0
 #: Deviations above the mean that a deadline allows for.
 _DEVIATIONS: Final = 3.0
 #: An estimate that nobody has renewed is forgotten by half in this time, so that a rung that was slow
@@ -53,6 +55,8 @@ class Cost:
         """It has just taken so long."""
         fresh = self._fresh(now)
         self.mean = self.least + fresh * (self.mean - self.least)
+        # a stall of the whole process is no news of the rung; what stays slow is believed soon enough
+        seconds = min(seconds, OUTLIER * self.mean)
         self.spread *= fresh
         self.spread += _GAIN * (abs(seconds - self.mean) - self.spread)
         self.mean += _GAIN * (seconds - self.mean)

@@ -34,9 +34,11 @@ from reco_serving.loaded import Loaded
 from reco_serving.state import Packed, unpack
 
 #: Requests that a worker remembers, to try the next bundle on.
-RECORDED: Final = 64
+RECORDED: Final = 32
+#: Pause between two rehearsals: visitors are answered by the same interpreter.
+BREATH_SECONDS: Final = 0.001
 #: Requests that each rung is timed with.
-_TIMED: Final = 16
+_TIMED: Final = 8
 
 
 @dataclass(frozen=True)
@@ -97,18 +99,17 @@ def rehearse(case: Case, loaded: Loaded, now_us: int, best: str = FULL) -> Decis
     return decision
 
 
-def warm(loaded: Loaded, cases: Sequence[Case], clock: Callable[[], float] = time.perf_counter) -> None:
-    """Compile and page in all that an answer needs, and measure each rung.
-
-    ``cases`` must be requests that the bundle can answer; those of :func:`synthetic` reach everything.
-    """
+def warm(loaded: Loaded, clock: Callable[[], float] = time.perf_counter) -> None:
+    """Compile and page in all that an answer needs, and measure each rung."""
     bundle = loaded.bundle
     now_us = bundle.manifest.as_of
     watched = Watched()
-    for case in synthetic(bundle):
+    cases = synthetic(bundle)
+    for case in cases:
         for rung in LADDER:
             rehearse(case, loaded, now_us, rung)
-    first = synthetic(bundle)[0]
+            time.sleep(BREATH_SECONDS)
+    first = cases[0]
     decide(
         resolved(read(RecommendRequest, first.body), bundle, 0),
         empty_state(),
@@ -122,11 +123,12 @@ def warm(loaded: Loaded, cases: Sequence[Case], clock: Callable[[], float] = tim
         similar(int(bundle.popular.ranked[0]), bundle, 10, now_us)
     trending(bundle, 10)
     spent: dict[str, list[float]] = defaultdict(list)
-    for case in _around(cases or synthetic(bundle)):
+    for case in _around(cases):
         for rung in LADDER:
             begun = clock()
             rehearse(case, loaded, now_us, rung)
             spent[rung].append(clock() - begun)
+            time.sleep(BREATH_SECONDS)
     loaded.costs |= {rung: Cost.of(taken, clock()) for rung, taken in spent.items()}
 
 

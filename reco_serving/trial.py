@@ -15,7 +15,7 @@ from reco_assets.errors import BadBundle, BadRequest
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.types import Decision
 from reco_serving.loaded import Loaded
-from reco_serving.rehearsal import Case, rehearse
+from reco_serving.rehearsal import BREATH_SECONDS, Case, rehearse
 
 #: Bundles whose catalogues have less in common than this are of two shops, and not compared.
 _SAME_SHOP: Final = 0.5
@@ -77,6 +77,7 @@ def tried(
             continue  # it asks for a category that came or went between the two
         taken.append(clock() - begun)
         _check(decision, new.bundle.version)
+        time.sleep(BREATH_SECONDS)
         if old is None:
             continue
         begun = clock()

@@ -40,6 +40,8 @@ def test_what_passes_between_answers_counts() -> None:
 
 def test_an_estimate_follows_what_is_observed() -> None:
     cost = Cost(0.001, 0.001, 0.0, 0.0)
+    cost.observe(1.0, 0.0)  # a stall counts as four times the mean
+    assert cost.expected(0.0) == pytest.approx(0.001 + 0.003 / 16)
     for step in range(200):
         cost.observe(0.005, step / 100)
     assert cost.expected(2.0) == pytest.approx(0.005, rel=0.01)

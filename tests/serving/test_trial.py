@@ -77,7 +77,7 @@ def test_requests_for_a_category_that_is_gone_are_passed_over() -> None:
 
 def test_warming_measures_every_rung_and_leaves_no_rung_out() -> None:
     made = loaded(bundle("warm"))
-    warm(made, ())
+    warm(made)
     assert set(made.costs) == set(LADDER)
     assert all(0 < cost.least <= cost.mean for cost in made.costs.values())
 
