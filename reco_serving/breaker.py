@@ -9,7 +9,7 @@ from typing import Final
 
 #: Pause before a dependency that has just failed is tried; it doubles with each failure up to the most.
 FIRST_PAUSE_SECONDS: Final = 0.1
-MOST_PAUSE_SECONDS: Final = 2.0
+MOST_PAUSE_SECONDS: Final = 1.0
 #: Trials in a row that must go well before visitors' requests go there again.
 NEEDED: Final = 2
 #: Whoever fails again so soon after it was mended starts with the pause that it had come to.

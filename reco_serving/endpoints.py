@@ -79,7 +79,7 @@ class Parts:
 
     def rung(self, loaded: Loaded, call: Call, now: float) -> str:
         """The best rung for ``call``, whose turn it is: in time for it, and for those who wait behind it."""
-        others = self.gate.others(call.priority)
+        others = self.gate.others(call.priority) - 1  # the call itself is inside as well
         drain = HEADROOM * call.allowed
         return affordable(loaded.costs, now, call.deadline - now, others, self.gate.pace, drain)
 

@@ -166,7 +166,8 @@ class StateReader:
                 await asyncio.sleep(self.breaker.pause)
             self.breaker.trying()
             try:
-                # a connection that was lost has to be made anew first
+                # connections that were lost have to be made anew first
+                await self.client.connection_pool.disconnect(inuse_connections=False)
                 async with asyncio.timeout(max(1.0, self.slow)):
                     await self.client.ping()
                 async with asyncio.timeout(self.slow):
