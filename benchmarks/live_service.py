@@ -85,7 +85,10 @@ class LiveService:
         stop_redis(self.settings)
 
     async def _start(self) -> None:
-        self._states = StateReader.open(self.settings)
+        self._states = StateReader.open(
+            # the loop runs only while something is asked: Redis must not be left alone meanwhile
+            self.settings.model_copy(update={"deadline_ms": 4_000.0})
+        )
         sink = open_sink(self.settings, self.metrics)
         self._collector = Collector(sink, self.settings.home / "spool", 100_000_000, self.metrics)
         await self._collector.start()

@@ -56,12 +56,28 @@ class Connection:
     def __init__(self, port: int, path: str) -> None:
         self._head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n".encode()
         self._port = port
-        self._socket = self._connect()
+        self._socket: socket.socket | None = None
 
     def ask(self, body: bytes) -> bool:
         """Send ``body`` and read the answer; whether it is a success."""
+        return 200 <= self.exchange(body)[0] < 300
+
+    def exchange(self, body: bytes, headers: bytes = b"") -> tuple[int, bytes]:
+        """Send ``body`` with more ``headers`` (each with its line end); status and body of the answer.
+
+        The status is 0 where there is no whole answer. A connection that was kept and has been closed
+        meanwhile is made anew, once, as every client does.
+        """
+        kept = self._socket is not None
+        status, content = self._once(body, headers)
+        return self._once(body, headers) if kept and not status else (status, content)
+
+    def _once(self, body: bytes, headers: bytes) -> tuple[int, bytes]:
         try:
-            self._socket.sendall(b"%bContent-Length: %d\r\n\r\n%b" % (self._head, len(body), body))
+            if self._socket is None:
+                self._socket = self._connect()
+            told = b"%b%bContent-Length: %d\r\n\r\n%b" % (self._head, headers, len(body), body)
+            self._socket.sendall(told)
             received = b""
             while True:
                 more = self._socket.recv(65_536)
@@ -73,15 +89,16 @@ class Connection:
                     head = received[:end].lower()
                     length = head.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0]
                     if len(received) >= end + 4 + int(length):
-                        return received.startswith(b"HTTP/1.1 20")
+                        return int(received[9:12]), received[end + 4 :]
         except OSError:
-            self._socket.close()
-            self._socket = self._connect()
-            return False
+            self.close()
+            return 0, b""
 
     def close(self) -> None:
-        """Close the connection."""
-        self._socket.close()
+        """Close the connection; the next question makes a new one."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
     def _connect(self) -> socket.socket:
         made = socket.create_connection(("127.0.0.1", self._port), timeout=_TIMEOUT_SECONDS)

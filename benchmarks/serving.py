@@ -7,7 +7,6 @@ Redis, the service started as a process of its own, and asked over HTTP by anoth
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -19,22 +18,17 @@ import httpx
 import numpy as np
 
 from benchmarks.load import closed_loop, open_loop
-from benchmarks.process import START_SECONDS, free_port, process
+from benchmarks.process import free_port, process
 from benchmarks.report import Value, log, process_tree, report, rss_mb
+from benchmarks.served import bodies_of, publish, wait_for_bundle
 from benchmarks.serving_shop import Shop, fill, fitted, simulated, states
-from reco_assets.errors import MissingDependency, RecoError
+from reco_assets.errors import RecoError
 from reco_assets.features.catalogue import RANKING_FEATURES
 from reco_assets.platform.redis import open_redis, stop_redis
-from reco_assets.platform.registry import Registry
 from reco_assets.platform.settings import Settings
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.recommend import features_of, propose, recommend
 from reco_assets.recommender.types import Request
-
-#: Share of requests by people whom nobody knows.
-STRANGERS = 0.05
-#: Share of requests that tell of products just looked at.
-TELLING = 0.3
 
 
 def main() -> int:
@@ -69,19 +63,19 @@ def _measure(given: argparse.Namespace, folder: Path) -> dict[str, Value]:
     people = max(1_000, min(given.users, given.events // 20))
     shop = simulated(given.products, people, given.events, folder / "shop")
     bundle = fitted(shop, given.trees, given.depth)
-    _publish(settings, bundle, folder / "bundle")
+    publish(settings, bundle, folder / "bundle")
     results: dict[str, Value] = {}
     try:
         with open_redis(settings) as client:
             log(f"writing {given.users:,} users")
             results |= fill(client, shop, given.users)
-        bodies = _bodies(shop, given.users)
+        bodies = bodies_of(shop, given.users)
         results |= _inside(shop, bundle)
         with process("benchmarks.empty_service:Empty", settings.service_port) as _:
             empty = closed_loop(settings.service_port, "/empty", bodies, 1, min(5.0, given.duration))
         log(f"empty endpoint: p50 {empty.percentile(50)} ms")
         with process(None, settings.service_port, settings) as service:
-            _wait_for_bundle(settings)
+            wait_for_bundle(settings)
             results |= _outside(given, settings, bodies)
             worker = _worker(service.pid)
             results["worker_rss_mb"] = round(rss_mb(worker), 1)
@@ -159,45 +153,6 @@ def _inside(shop: Shop, bundle: Bundle) -> dict[str, Value]:
         "features": len(RANKING_FEATURES),
         **{f"inside_{name}_p50_ms": round(median(taken), 3) for name, taken in spent.items()},
     }
-
-
-def _bodies(shop: Shop, users: int) -> list[bytes]:
-    rng = np.random.default_rng(3)
-    ids = shop.items.ids.tolist()
-    popular = np.unique(shop.log.item)
-    bodies = []
-    for _ in range(20_000):
-        stranger = rng.random() < STRANGERS
-        body: dict[str, object] = {
-            "user_id": f"stranger-{rng.integers(10**9)}" if stranger else f"user-{rng.integers(users)}",
-            "session_id": f"s{rng.integers(10**9)}",
-            "context": {"page": "home", "device": "mobile"},
-            "num_recommendations": 10,
-        }
-        if rng.random() < TELLING:
-            seen = [ids[row] for row in rng.choice(popular, 2).tolist()]
-            body["context"] = {"page": "product", "device": "desktop", "products": seen}
-        bodies.append(json.dumps(body).encode())
-    return bodies
-
-
-def _publish(settings: Settings, bundle: Bundle, folder: Path) -> None:
-    registry = Registry(settings)
-    run = registry.client().create_run(registry.experiment("benchmark"))
-    version = registry.register_bundle(bundle.save(folder), run.info.run_id)
-    registry.promote(version, time.time_ns() // 1_000_000)
-
-
-def _wait_for_bundle(settings: Settings) -> None:
-    end = time.monotonic() + START_SECONDS
-    while True:
-        health = httpx.get(f"http://127.0.0.1:{settings.service_port}/health", timeout=5.0).json()
-        if health["bundle"]:
-            log(f"serving {health['bundle']}")
-            return
-        if time.monotonic() > end:
-            raise MissingDependency(f"waiting for the service's bundle: {health}")
-        time.sleep(0.2)
 
 
 def _worker(service: int) -> int:

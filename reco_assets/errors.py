@@ -69,5 +69,9 @@ class IncompatibleBundle(RecoError):
     """A bundle was built for another feature catalogue or codec than the running code has."""
 
 
+class BadBundle(RecoError):
+    """A bundle that must not serve: it is damaged, fails, is too slow or answers something else entirely."""
+
+
 class GateFailed(RecoError):
     """A candidate ranker is not good enough to become champion; nothing was changed."""

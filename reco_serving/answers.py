@@ -16,6 +16,7 @@ from reco_assets.recommender.fallback import popular_within
 from reco_assets.recommender.policy.compiled import Compiled
 from reco_assets.recommender.policy.rules import Rules
 from reco_assets.recommender.policy.shortfall import shortfall
+from reco_assets.recommender.popular_answer import popular_answer
 from reco_assets.recommender.recommend import current_history, recommend
 from reco_assets.recommender.types import (
     Context,
@@ -29,7 +30,8 @@ from reco_assets.recommender.types import (
 )
 from reco_serving.contract import Context as AskedContext
 from reco_serving.contract import Product, RecommendRequest
-from reco_serving.current import Loaded
+from reco_serving.ladder import FULL, LADDER, NO_RANKER, NO_USER_STATE, POPULAR
+from reco_serving.loaded import Loaded
 
 _PRICE: Final = names(PRODUCT_FEATURES).index("price")
 
@@ -90,30 +92,53 @@ def decide(
     now_us: int,
     witness: Witness | None = None,
     policy: Policy | None = None,
+    best: str = FULL,
 ) -> tuple[Decision, bool]:
-    """The decision, with the rung that answered, and whether it is degraded.
+    """The decision of rung ``best``, with the rung that answered, and whether it is degraded.
 
     ``policy`` takes the place of that of ``rules`` where it is given.
-    Whatever fails inside, somebody is shown products: a defect is logged and answered with what is
-    popular, within the rules.
+    Whatever fails inside, somebody is shown products within the rules: a defect is logged, and the next
+    rung answers.
     """
     policy = policy or rules.policy
-    try:
-        decision = recommend(request, state, bundle, policy, now_us, witness, rules)
-        if len(decision.recommendations) < request.n:
-            past = current_history(request, state, now_us)
-            told = shortfall(request, len(decision.recommendations), past, bundle, policy, rules)
-            decision = replace(decision, shortfall=told)
-    except Exception:
-        log.exception("ranking failed; what is popular answers")
-        shown = popular_within(request, state, bundle, policy, rules)
-        missing = request.n - len(shown)
-        lacking = Shortfall(missing, len(bundle.items), {}) if missing else None
-        return Decision(shown, 0, "popular", lacking), True
-    if not whole:
-        return replace(decision, rung="no_user_state"), True
-    # a bundle whose training chose the blend of sources has no ranker, and lacks nothing
-    return decision, decision.rung == "popular"
+    for rung in LADDER[LADDER.index(best) :]:
+        try:
+            decision = _at(rung, request, state, bundle, policy, rules, now_us, witness)
+        except Exception:
+            log.exception("answering as %s failed; the next rung answers", rung)
+            continue
+        if rung == FULL and not whole:
+            return replace(decision, rung=NO_USER_STATE), True
+        # a bundle whose training chose the blend of sources has no ranker, and lacks nothing
+        lacking = decision.rung not in (FULL, NO_RANKER) or (rung != FULL and bundle.ranker is not None)
+        return decision, lacking or not whole
+    shown = popular_within(request, state, bundle, policy, rules)
+    missing = request.n - len(shown)
+    lacking_all = Shortfall(missing, len(bundle.items), {}) if missing else None
+    return Decision(shown, 0, POPULAR, lacking_all), True
+
+
+def _at(
+    rung: str,
+    request: Request,
+    state: UserState,
+    bundle: Bundle,
+    policy: Policy,
+    rules: Compiled,
+    now_us: int,
+    witness: Witness | None,
+) -> Decision:
+    if rung in (FULL, NO_RANKER):
+        used = bundle if rung == FULL else replace(bundle, ranker=None)
+        decision = recommend(request, state, used, policy, now_us, witness, rules)
+    else:
+        personal = rung != POPULAR
+        decision = popular_answer(request, state, bundle, policy, now_us, personal=personal, rules=rules)
+    if len(decision.recommendations) < request.n:
+        past = current_history(request, state, now_us)
+        told = shortfall(request, len(decision.recommendations), past, bundle, policy, rules)
+        decision = replace(decision, shortfall=told)
+    return decision
 
 
 def products(recommendations: tuple[Recommendation, ...], loaded: Loaded) -> list[Product]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -23,14 +25,17 @@ from reco_assets.platform.redis import connect
 from reco_assets.platform.settings import Settings
 from reco_assets.platform.streams.redis_stream import RedisStream
 from reco_serving.backlog import Backlog
+from reco_serving.breaker import State
 from reco_serving.collector import Collector
 from reco_serving.current import Current
 from reco_serving.decisions import KEPT, DecisionLog
 from reco_serving.endpoints import Endpoint, Parts, answer_recommend, answer_similar, answer_trending
 from reco_serving.evidence import SEED_BITS
+from reco_serving.gate import Gate
 from reco_serving.health import Health, health
 from reco_serving.http import encode
 from reco_serving.intake import PATH, Collecting, Intake
+from reco_serving.ladder import POPULAR
 from reco_serving.metrics import Metrics
 from reco_serving.openapi import PAGE, document
 from reco_serving.results import results_page
@@ -38,6 +43,8 @@ from reco_serving.sinks import open_sink
 from reco_serving.state import StateReader
 from reco_serving.variants import Variants
 
+#: How long one thread may keep the interpreter from another that waits for it.
+SWITCH_SECONDS: Final = 0.0005
 #: The script that shops put into their pages, and what a browser's cache may do with it.
 SNIPPET: Final = (Path(__file__).parent / "snippet" / "reco.js").read_bytes()
 _SNIPPET_TAG: Final = f'"{sha256(SNIPPET).hexdigest()[:16]}"'
@@ -49,6 +56,18 @@ async def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         await asyncio.sleep(1.0)
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _tell(metrics: Metrics, dependency: str, state: State) -> None:
+    metrics.guards.breaker.labels(dependency).set(state)
+    if state is State.open:
+        metrics.guards.opened.labels(dependency).inc()
+
+
+def _cheapest(current: Current, now: float) -> float:
+    """Seconds that an answer takes at the least; nothing before there are any."""
+    loaded = current.loaded
+    return loaded.costs[POPULAR].expected(now) if loaded is not None else 0.0
 
 
 class Service:
@@ -83,9 +102,14 @@ class Service:
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         settings = Settings()
+        # a thread that loads a bundle holds up the loop for no longer than this at a time
+        sys.setswitchinterval(SWITCH_SECONDS)
         metrics = Metrics()
         current = Current(settings, metrics, Backlog(settings, metrics))
-        states = StateReader.open(settings)
+        breaker = partial(_tell, metrics, "redis")
+        breaker(State.closed)
+        states = StateReader.open(settings, breaker)
+        gate = Gate(metrics.guards, partial(_cheapest, current))
         with connect(settings) as client:
             decisions = DecisionLog(RedisStream(client, STREAM, PARTITIONS, KEPT), metrics)
             sink = open_sink(settings, metrics)
@@ -94,9 +118,20 @@ class Service:
             below = round(settings.decision_evidence * 2**SEED_BITS)
             variants = Variants(settings, current.policy)
             self._parts = Parts(
-                current, states, decisions, collecting, metrics, time.time_ns() // 1000, variants, below
+                current,
+                states,
+                decisions,
+                collecting,
+                metrics,
+                time.time_ns() // 1000,
+                variants,
+                gate,
+                settings.deadline_ms / 1e3,
+                below,
             )
             await collector.start()
+            # connected before the first visitor comes; where Redis is gone, that is known before
+            await states.ping()
             current.start()
             variants.start()
             decisions.start()
@@ -121,7 +156,8 @@ class Service:
         collector = parts.collecting.collector
         return health(
             parts.current,
-            parts.states.trouble if not reached else None,
+            None if reached else parts.states.trouble or "it does not answer in time",
+            parts.states.breaker.state.name,
             collector.trouble,
             collector.waiting_bytes,
             parts.started_at,

@@ -91,10 +91,10 @@ class Product(Struct, frozen=True):
 class Recommended(Struct, frozen=True):
     """The answer to /recommend.
 
-    ``rung`` is the step of the degradation ladder that answered: full, no_ranker, no_user_state or
-    popular; ``degraded`` says that something that should be there was missing. ``shortfall`` says why
-    there are fewer products than were asked for. ``variant`` names the experiments that decided over the
-    answer, as ``experiment:variant``; ``default`` where none did.
+    ``rung`` is the step of the degradation ladder that answered: full, no_user_state, no_ranker,
+    category_popular or popular; ``degraded`` says that something that should be there was missing.
+    ``shortfall`` says why there are fewer products than were asked for. ``variant`` names the experiments
+    that decided over the answer, as ``experiment:variant``; ``default`` where none did.
     """
 
     user_id: str | int

@@ -9,69 +9,47 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final
 
-import numpy as np
 import redis
 
 from reco_assets.errors import RecoError
 from reco_assets.platform.champion import look
+from reco_assets.platform.promotion import sign
 from reco_assets.platform.redis import connect
 from reco_assets.platform.registry import Champion
 from reco_assets.platform.settings import Settings
 from reco_assets.recommender.bundle import Bundle
-from reco_assets.recommender.policy.rules import Rules
-from reco_assets.recommender.recommend import recommend, similar, trending
-from reco_assets.recommender.state import empty_state
-from reco_assets.recommender.types import Request, UserState
+from reco_assets.recommender.integrity import verify
 from reco_serving.backlog import Backlog
+from reco_serving.last_good import LastGood
+from reco_serving.loaded import Loaded
 from reco_serving.metrics import Metrics
 from reco_serving.policy import PolicyWatch
 from reco_serving.products import ProductFeed
+from reco_serving.rehearsal import RECORDED, Case, synthetic, warm
+from reco_serving.trial import Bounds, tried
 
 #: Pause between two looks at the registry, at the stream of product changes and at the stream of events.
 PAUSE_SECONDS: Final = 1.0
+#: Pause between two glances at whether somebody has promoted a version meanwhile.
+GLANCE_SECONDS: Final = 0.1
+#: Share of the default deadline that a new bundle's answers may take, whatever the old one's take.
+SHARE_OF_DEADLINE: Final = 0.1
 
 log = logging.getLogger("reco.bundle")
-
-
-class Loaded:
-    """A warm bundle with what the service keeps beside it.
-
-    Attributes
-    ----------
-    champion
-        Its version in the registry and its folder.
-    loaded_at
-        UTC microseconds.
-    rules
-        The policy that it is served with; another file replaces it as a whole.
-    """
-
-    def __init__(
-        self, bundle: Bundle, champion: Champion, feed: ProductFeed, loaded_at: int, rules: Rules
-    ) -> None:
-        self.bundle = bundle
-        self.champion = champion
-        self.feed = feed
-        self.loaded_at = loaded_at
-        self.rules = rules
-        #: Product id, title and category of an item row; the popular ones are asked for all the time.
-        self.texts = lru_cache(maxsize=20_000)(self._texts)
-
-    def _texts(self, row: int) -> tuple[str, str, str | None]:
-        items = self.bundle.items
-        return items.ids[row], items.titles[row], items.category_name(row)
 
 
 @dataclass
 class Current:
     """Holds the bundle that serves; ``loaded`` is replaced as a whole, so a request sees one or the other.
 
-    ``trouble`` says why the newest champion does not serve, where it does not.
+    ``trouble`` says why the newest champion does not serve, where it does not; ``recorded`` holds what
+    was asked last, to try the next one on.
     """
 
     settings: Settings
@@ -79,8 +57,11 @@ class Current:
     backlog: Backlog
     loaded: Loaded | None = None
     trouble: str | None = None
+    recorded: deque[Case] = field(default_factory=lambda: deque(maxlen=RECORDED), repr=False)
     products_trouble: str | None = None
     policy: PolicyWatch = field(init=False)
+    disk_trouble: str | None = None
+    _refused: tuple[str, int] | None = field(default=None, repr=False)
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)
     _thread: threading.Thread | None = field(default=None, repr=False)
 
@@ -99,32 +80,99 @@ class Current:
             self._thread.join(timeout=10.0)
 
     def look(self, client: redis.Redis) -> None:
-        """Load the champion of the registry if it is another one, and bring product features up to date."""
+        """Take the champion of the registry if it is another one, and bring product features up to date."""
         before = self.loaded
         try:
             champion = look(self.settings, before.champion if before else None)
-            if champion is not None and (before is None or champion is not before.champion):
-                self._swap(self._load(champion, client))
-            self.trouble = None
         except (RecoError, OSError) as error:
-            if str(error) != self.trouble:
-                log.warning("the champion cannot be served: %s", error)
-            self.trouble = str(error)
+            self._alert(str(error))
+            self._serve_last_good(client)
+        else:
+            if champion is None:
+                self._serve_last_good(client)
+            elif before is None or champion is not before.champion:
+                self._take(champion, client)
+            else:
+                self.trouble, self._refused = None, None
+                if self.disk_trouble is not None:
+                    self._keep(champion)
         if self.loaded is not None and self.loaded is before:
             self._fresh(self.loaded.feed.follow)
             another = self.policy.look(self.loaded.bundle)
             if another is not None:
                 self.loaded.rules = another
 
+    def _take(self, champion: Champion, client: redis.Redis) -> None:
+        """Load ``champion``, try it on recorded requests, and let it serve; or refuse it."""
+        mark = _mark(champion)
+        if mark == self._refused:
+            return  # nothing about it has changed, and ``trouble`` says what is wrong
+        try:
+            with _uncollected():
+                loaded = self._load(champion, client)
+        except Exception as error:
+            # whatever is wrong with it, what serves goes on; a file that is mended is tried again
+            told = (
+                str(error) if isinstance(error, RecoError | OSError) else f"{type(error).__name__}: {error}"
+            )
+            self._alert(f"version {champion.version} is refused: {told}", alarm=True)
+            self.metrics.guards.swaps.labels("refused").inc()
+            self._refused = mark
+            self._serve_last_good(client)
+            return
+        self._swap(loaded)
+        self.trouble, self._refused = None, None
+        self._keep(champion)
+
+    def _keep(self, champion: Champion) -> None:
+        try:
+            self.last_good.keep(champion)
+        except OSError as error:
+            if self.disk_trouble is None:
+                log.warning("version %s cannot be kept on this machine: %s", champion.version, error)
+            self.disk_trouble = str(error)
+        else:
+            self.disk_trouble = None
+
     def _load(self, champion: Champion, client: redis.Redis) -> Loaded:
+        """The bundle of ``champion``, whole, warm, and not worse than what serves."""
+        verify(champion.folder)
         bundle = Bundle.load(champion.folder)
-        feed = ProductFeed(client, bundle)
-        self._fresh(feed.load)
         rules = self.policy.rules_of(bundle)
+        feed = ProductFeed(client, bundle)
         loaded = Loaded(bundle, champion, feed, time.time_ns() // 1000, rules)
-        feed.renewed = lambda: loaded.rules.now()
-        warm(bundle, rules)
+        self._fresh(loaded.feed.load)
+        old, recorded = self.loaded, tuple(self.recorded)
+        warm(loaded)
+        bounds = Bounds(
+            self.settings.swap_overlap,
+            self.settings.swap_slower,
+            SHARE_OF_DEADLINE * self.settings.deadline_ms / 1e3,
+        )
+        cases = recorded or synthetic(old.bundle if old is not None else bundle)
+        found = tried(loaded, old, cases, bounds, time.time_ns() // 1000)
+        log.info("bundle %s on %d requests: %s", bundle.version, len(cases), found)
         return loaded
+
+    def _serve_last_good(self, client: redis.Redis) -> None:
+        """Where nothing serves, serve what served last on this machine."""
+        if self.loaded is not None:
+            return
+        champion = self.last_good.find()
+        if champion is None:
+            return
+        try:
+            self._swap(self._load(champion, client))
+        except Exception as error:
+            self._alert(f"the last good version {champion.version} cannot be served either: {error}")
+            return
+        why = self.trouble or "the registry knows no champion"
+        self._alert(f"{why}; version {champion.version}, the last that served here, does so again")
+
+    def _alert(self, told: str, alarm: bool = False) -> None:
+        if told != self.trouble:
+            log.log(logging.ERROR if alarm else logging.WARNING, "the champion: %s", told)
+        self.trouble = told
 
     def _fresh(self, bring: Callable[[], int]) -> None:
         try:
@@ -139,15 +187,16 @@ class Current:
         if self.loaded is not None:
             self.metrics.bundle.labels(self.loaded.bundle.version).set(0)
         self.metrics.bundle.labels(loaded.bundle.version).set(1)
+        self.metrics.guards.swaps.labels("served").inc()
         self.loaded = loaded
         log.info("serving bundle %s, registry version %s", loaded.bundle.version, loaded.champion.version)
         # what is loaded now stays: the collector need not walk over it in the middle of a request
-        gc.collect()
         gc.freeze()
 
     def _run(self) -> None:
         with connect(self.settings) as client:
             while not self._stop.is_set():
+                signed = sign(self.settings, client)
                 try:
                     self.look(client)
                 except Exception as error:
@@ -159,26 +208,32 @@ class Current:
                 except Exception as error:
                     log.exception("watching the stream")
                     self.backlog.trouble = f"{type(error).__name__}: {error}"
-                self._stop.wait(PAUSE_SECONDS)
+                self._wait(client, signed)
         self.backlog.close()
 
+    @property
+    def last_good(self) -> LastGood:
+        """What this machine serves when the registry cannot be asked."""
+        return LastGood.of(self.settings)
 
-def warm(bundle: Bundle, rules: Rules) -> None:
-    """Answer a few requests of every kind, so that nothing is compiled or paged in for a visitor."""
-    now = bundle.manifest.as_of
-    rows = np.asarray(bundle.popular.ranked[:5], np.int32)
-    known = UserState(
-        features=np.array(empty_state().features),
-        favorite_category=-1,
-        items=rows.copy(),
-        kinds=np.zeros(len(rows), np.int8),
-        times=np.full(len(rows), now, np.int64),
-        bought=rows[:1].copy(),
-    )
-    for state in (known, empty_state()):
-        for session_items in ((), tuple(rows.tolist())):
-            told = rules.now()
-            recommend(Request(session_items=session_items), state, bundle, told.policy, now, rules=told)
-    if len(rows):
-        similar(int(rows[0]), bundle, 10, now)
-    trending(bundle, 10)
+    def _wait(self, client: redis.Redis, signed: tuple[object, ...]) -> None:
+        """A pause, which a promotion since ``signed`` ends."""
+        for _ in range(round(PAUSE_SECONDS / GLANCE_SECONDS)):
+            if self._stop.wait(GLANCE_SECONDS) or sign(self.settings, client) != signed:
+                return
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the collector, which would walk over half a bundle while visitors wait for the interpreter."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _mark(champion: Champion) -> tuple[str, int]:
+    """Changes with the version and with any of its files."""
+    times = [path.stat().st_mtime_ns for path in champion.folder.rglob("*")]
+    return champion.version, max(times, default=0)

@@ -20,6 +20,7 @@ from reco_assets.errors import BadRequest
 from reco_assets.events.decided import VERSION, Decided
 from reco_assets.recommender.recommend import similar, trending
 from reco_serving.answers import category_code, check_filters, decide, products, resolved
+from reco_serving.calls import Call, call_of
 from reco_serving.contract import (
     Fault,
     Product,
@@ -31,12 +32,16 @@ from reco_serving.contract import (
     TrendingRequest,
     read,
 )
-from reco_serving.current import Current, Loaded
+from reco_serving.current import Current
 from reco_serving.decisions import DecisionLog
 from reco_serving.evidence import SEED_BITS, Watched
+from reco_serving.gate import HEADROOM, Gate
 from reco_serving.http import JSON, Header, Refusal, answer, encode, posted
 from reco_serving.intake import Collecting
+from reco_serving.ladder import affordable
+from reco_serving.loaded import Loaded
 from reco_serving.metrics import Metrics
+from reco_serving.rehearsal import Case
 from reco_serving.state import StateReader, unpack
 from reco_serving.variants import Variants
 
@@ -61,6 +66,8 @@ class Parts:
     metrics: Metrics
     started_at: int
     variants: Variants
+    gate: Gate
+    deadline_seconds: float
     evidence_below: int = 0
 
     def loaded(self) -> Loaded:
@@ -70,8 +77,14 @@ class Parts:
             raise Refusal(503, "bundle", self.current.trouble or NO_BUNDLE)
         return loaded
 
+    def rung(self, loaded: Loaded, call: Call, now: float) -> str:
+        """The best rung for ``call``, whose turn it is: in time for it, and for those who wait behind it."""
+        others = self.gate.others(call.priority) - 1  # the call itself is inside as well
+        drain = HEADROOM * call.allowed
+        return affordable(loaded.costs, now, call.deadline - now, others, self.gate.pace, drain)
 
-Answer = Callable[[Parts, bytes, float], Awaitable[bytes]]
+
+Answer = Callable[[Parts, bytes, Call], Awaitable[bytes]]
 
 
 class Endpoint:
@@ -90,7 +103,9 @@ class Endpoint:
         try:
             body = await posted(scope, receive)
             started = time.perf_counter()
-            content = await self._answer(parts, body, started)
+            content = await self._answer(
+                parts, body, call_of(scope["headers"], started, parts.deadline_seconds)
+            )
         except BadRequest as error:
             status, content = 400, encode(Refused(Fault(error.field, error.reason)))
         except Refusal as refusal:
@@ -104,7 +119,7 @@ class Endpoint:
         await answer(send, status, content, headers)
 
 
-async def answer_recommend(parts: Parts, body: bytes, started: float) -> bytes:
+async def answer_recommend(parts: Parts, body: bytes, call: Call) -> bytes:
     """POST /recommend."""
     asked = read(RecommendRequest, body)
     choice = parts.variants.of(str(asked.user_id), parts.loaded())
@@ -115,31 +130,40 @@ async def answer_recommend(parts: Parts, body: bytes, started: float) -> bytes:
         check_filters(request, rules)
     session_id = str(asked.session_id) if asked.session_id is not None else None
     watched = Watched() if seed < parts.evidence_below else None
-    packed = await parts.states.read(str(asked.user_id), session_id, mark=watched is not None)
-    read_at = time.perf_counter()
-    now_us = time.time_ns() // 1000
-    state, whole = unpack(packed, loaded.bundle.items)
-    with loaded.feed.steady:
-        told = rules.now()
-        policy = told.policy.changed(choice.changes) if choice.changes else told.policy
-        decision, degraded = decide(request, state, whole, loaded.bundle, told, now_us, watched, policy)
-        product_epoch, products_at = loaded.feed.epoch, loaded.feed.at
-    decided_at = time.perf_counter()
-    shown = products(decision.recommendations, loaded)
-    recommendation_id = f"{now_us:014x}{os.urandom(5).hex()}"
-    latency_ms = round((time.perf_counter() - started) * 1e3, 3)
-    recommended = Recommended(
-        user_id=asked.user_id,
-        recommendations=shown,
-        model_version=loaded.bundle.version,
-        latency_ms=latency_ms,
-        recommendation_id=recommendation_id,
-        variant=choice.variant,
-        degraded=degraded,
-        rung=decision.rung,
-        shortfall=decision.shortfall,
-    )
-    content = encode(recommended)
+    with parts.gate.admitted(call):
+        left = call.deadline - time.perf_counter()
+        packed = await parts.states.read(str(asked.user_id), session_id, watched is not None, left)
+        read_at = time.perf_counter()
+        turn_at = await parts.gate.turn(call)
+        try:
+            best = parts.rung(loaded, call, turn_at)
+            now_us = time.time_ns() // 1000
+            state, whole = unpack(packed, loaded.bundle.items)
+            with loaded.feed.steady:
+                told = rules.now()
+                policy = told.policy.changed(choice.changes) if choice.changes else told.policy
+                decision, degraded = decide(
+                    request, state, whole, loaded.bundle, told, now_us, watched, policy, best
+                )
+                product_epoch, products_at = loaded.feed.epoch, loaded.feed.at
+            decided_at = time.perf_counter()
+            shown = products(decision.recommendations, loaded)
+            recommendation_id = f"{now_us:014x}{os.urandom(5).hex()}"
+            latency_ms = round((time.perf_counter() - call.started) * 1e3, 3)
+            recommended = Recommended(
+                user_id=asked.user_id,
+                recommendations=shown,
+                model_version=loaded.bundle.version,
+                latency_ms=latency_ms,
+                recommendation_id=recommendation_id,
+                variant=choice.variant,
+                degraded=degraded,
+                rung=decision.rung,
+                shortfall=decision.shortfall,
+            )
+            content = encode(recommended)
+        finally:
+            parts.gate.release()
     parts.decisions.add(
         Decided(
             recommendation_id=recommendation_id,
@@ -168,35 +192,42 @@ async def answer_recommend(parts: Parts, body: bytes, started: float) -> bytes:
             version=VERSION,
         )
     )
+    parts.current.recorded.append(Case(body, packed))
+    done = time.perf_counter()
+    loaded.costs[best].observe(done - turn_at, done)
     parts.metrics.rungs.labels(decision.rung).inc()
     for exposure in choice.exposures:
         parts.metrics.variants.labels(exposure.experiment, exposure.variant).inc()
     stages = parts.metrics.stages
-    stages.labels("state").observe(read_at - started)
-    stages.labels("decide").observe(decided_at - read_at)
-    stages.labels("encode").observe(time.perf_counter() - decided_at)
+    stages.labels("state").observe(read_at - call.started)
+    stages.labels("queue").observe(turn_at - read_at)
+    stages.labels("decide").observe(decided_at - turn_at)
+    stages.labels("encode").observe(done - decided_at)
     return content
 
 
-async def answer_similar(parts: Parts, body: bytes, started: float) -> bytes:
+async def answer_similar(parts: Parts, body: bytes, call: Call) -> bytes:
     """POST /similar."""
     asked = read(SimilarRequest, body)
     loaded = parts.loaded()
     row = loaded.bundle.items.row(str(asked.product_id))
     if row < 0:
         raise Refusal(404, "product_id", f"there is no product {str(asked.product_id)!r}")
-    found = similar(row, loaded.bundle, asked.num_recommendations, time.time_ns() // 1000)
-    return _related(products(found, loaded), loaded, started)
+    async with parts.gate.alone(call):
+        found = similar(row, loaded.bundle, asked.num_recommendations, time.time_ns() // 1000)
+        return _related(products(found, loaded), loaded, call)
 
 
-async def answer_trending(parts: Parts, body: bytes, started: float) -> bytes:
+async def answer_trending(parts: Parts, body: bytes, call: Call) -> bytes:
     """POST /trending."""
     asked = read(TrendingRequest, body or b"{}")
     loaded = parts.loaded()
-    found = trending(loaded.bundle, asked.num_recommendations, category_code(asked.category, loaded.bundle))
-    return _related(products(found, loaded), loaded, started)
+    category = category_code(asked.category, loaded.bundle)
+    async with parts.gate.alone(call):
+        found = trending(loaded.bundle, asked.num_recommendations, category)
+        return _related(products(found, loaded), loaded, call)
 
 
-def _related(shown: list[Product], loaded: Loaded, started: float) -> bytes:
-    milliseconds = round((time.perf_counter() - started) * 1e3, 3)
+def _related(shown: list[Product], loaded: Loaded, call: Call) -> bytes:
+    milliseconds = round((time.perf_counter() - call.started) * 1e3, 3)
     return encode(Related(shown, loaded.bundle.version, milliseconds))

@@ -32,12 +32,14 @@ class Health(Struct, frozen=True):
     """The answer to /health: ``ok``, ``degraded`` (something is missing), or ``waiting`` for a bundle.
 
     ``policy`` is the digest of the policy file that holds; empty where the bundle's own rules do.
+    ``redis_breaker`` says whether Redis is asked (closed), tried (half_open) or left alone (open).
     """
 
     status: Literal["ok", "degraded", "waiting"]
     since: str
     bundle: BundleHealth
     redis: str
+    redis_breaker: str
     missing: list[str]
     policy: str
 
@@ -45,6 +47,7 @@ class Health(Struct, frozen=True):
 def health(
     current: Current,
     redis_trouble: str | None,
+    redis_breaker: str,
     stream_trouble: str | None,
     spool_bytes: int,
     started_at: int,
@@ -58,7 +61,7 @@ def health(
     if current.trouble is not None:
         missing.append(f"bundle: {current.trouble}")
     if redis_trouble is not None:
-        missing.append(f"redis: {redis_trouble}; answers are made without users' histories")
+        missing.append(f"redis: {redis_trouble}; answers are made from what was last seen of users")
     if stream_trouble is not None or spool_bytes:
         why = stream_trouble or "it is back, and takes what was kept meanwhile"
         missing.append(f"stream: {why}; {spool_bytes:,} bytes of events wait on this machine's disk")
@@ -70,6 +73,10 @@ def health(
         missing.append(f"product features: {current.products_trouble}; they stay as they were")
     if experiments_trouble is not None:
         missing.append(f"experiments: {experiments_trouble}; the one that needs it has not begun here")
+    if current.disk_trouble is not None:
+        missing.append(
+            f"disk: what serves cannot be kept for a start without the registry: {current.disk_trouble}"
+        )
     shown = BundleHealth()
     if loaded is not None:
         shown = BundleHealth(
@@ -86,6 +93,7 @@ def health(
         since=_moment(started_at),
         bundle=shown,
         redis="ok" if redis_trouble is None else "unreachable",
+        redis_breaker=redis_breaker,
         missing=missing,
         policy="" if loaded is None else loaded.rules.digest,
     )

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import bentoml
 from prometheus_client import Counter, Gauge, Histogram
 
+from reco_serving.guards import Guards
+
 _BUCKETS = (0.001, 0.002, 0.003, 0.004, 0.006, 0.008, 0.010, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
@@ -143,3 +145,4 @@ class Metrics:
     spool_bytes: Gauge = field(default_factory=_spool_bytes)
     stream_troubles: Counter = field(default_factory=_stream_troubles)
     stream: StreamGauges = field(default_factory=_stream_gauges)
+    guards: Guards = field(default_factory=Guards)

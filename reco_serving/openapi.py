@@ -9,6 +9,7 @@ import msgspec
 import polars as pl
 
 from reco_assets.events.contract import EVENT_TYPES, FIELDS, Field
+from reco_serving.calls import MOST_MS, Priority
 from reco_serving.contract import (
     Collected,
     Recommended,
@@ -54,8 +55,26 @@ _EXAMPLES: Final[dict[str, Json]] = {
 _REFUSALS: Final = {
     "400": "The request breaks its contract: the field and the reason.",
     "404": "There is no such product.",
+    "429": "More is asked than can be answered in time: ask again after Retry-After seconds.",
     "503": "No bundle has been promoted yet.",
 }
+#: Headers that every question may have.
+_HEADERS: Final[Json] = [
+    {
+        "name": "X-Deadline-Ms",
+        "in": "header",
+        "required": False,
+        "description": "Time for this request; the best answer that can be made in it is given.",
+        "schema": {"type": "number", "exclusiveMinimum": 0, "maximum": MOST_MS},
+    },
+    {
+        "name": "X-Priority",
+        "in": "header",
+        "required": False,
+        "description": "Who is answered first and best when there is not enough for all.",
+        "schema": {"type": "string", "enum": [one.name for one in Priority], "default": "normal"},
+    },
+]
 _EVENT: Final[Json] = {
     "event_id": "5b0e8a3e-1f0c-4f43-9d54-0d3c1a8f2b11",
     "user_id": "u42",
@@ -119,6 +138,7 @@ def document() -> dict[str, Json]:
             "post": {
                 "summary": (asked.__doc__ or "").strip().splitlines()[0],
                 "operationId": path.strip("/"),
+                "parameters": _HEADERS,
                 "requestBody": {"required": True, "content": content(asked, _EXAMPLES[path])},
                 "responses": responses,
             }
@@ -132,9 +152,9 @@ def document() -> dict[str, Json]:
             "description": "Product recommendations. Ids are texts; JSON integers are accepted and echoed.",
         },
         "paths": {
-            "/recommend": post("/recommend", RecommendRequest, Recommended, "400 503"),
-            "/similar": post("/similar", SimilarRequest, Related, "400 404 503"),
-            "/trending": post("/trending", TrendingRequest, Related, "400 503"),
+            "/recommend": post("/recommend", RecommendRequest, Recommended, "400 429 503"),
+            "/similar": post("/similar", SimilarRequest, Related, "400 404 429 503"),
+            "/trending": post("/trending", TrendingRequest, Related, "400 429 503"),
             "/events": _events_path(content),
             "/reco.js": {
                 "get": {

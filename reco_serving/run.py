@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
+from typing import Final
 
 from reco_assets.errors import MissingDependency
 from reco_assets.platform.redis import open_redis
 from reco_assets.platform.settings import Settings
+
+log: Final = logging.getLogger("reco.service")
 
 
 def serve(settings: Settings) -> None:
@@ -16,7 +20,7 @@ def serve(settings: Settings) -> None:
     Raises
     ------
     MissingDependency
-        The port is taken, or Redis cannot be had.
+        The port is taken.
     """
     host, port = settings.service_host, settings.service_port
     with socket.socket() as probe:
@@ -28,7 +32,11 @@ def serve(settings: Settings) -> None:
                 f"starting the service: {host}:{port} cannot be used: {error.strerror}",
                 hint="stop what listens there, or set RECO_SERVICE_PORT to a free port",
             ) from error
-    open_redis(settings).close()
+    try:
+        open_redis(settings).close()
+    except (MissingDependency, OSError) as error:
+        # what can be answered without it is; /health says what is missing, and when it is back
+        log.warning("starting without Redis: %s", error)
     os.environ["RECO_HOME"] = str(settings.home.resolve())
     # its metrics lie in files, which another service of this machine must not sweep away
     os.environ.setdefault("BENTOML_HOME", str(settings.home.resolve() / "bentoml"))

@@ -1,8 +1,10 @@
-"""Reading the online state of one request: one round trip, a deadline, and a fuse when Redis is gone."""
+"""Reading the online state of one request: one round trip, a budget, and a breaker when Redis is gone."""
 
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final, Self, cast
 
@@ -21,18 +23,18 @@ from reco_assets.platform.redis import redis_url
 from reco_assets.platform.settings import Settings
 from reco_assets.recommender.state import empty_state
 from reco_assets.recommender.types import BOUGHT, RECENT, Int8s, Int32s, Int64s, UserState
+from reco_serving.breaker import Breaker, State
+from reco_serving.remembered import Remembered
 
-#: A state that comes later than this is worth less than an answer in time. A busy worker delays its
-#: own reading too, so this is far above what Redis takes.
-DEADLINE_SECONDS: Final = 0.25
-#: Pause between two looks at a Redis that failed. Nobody waits for it meanwhile.
-MEND_SECONDS: Final = 0.5
+#: Share of what a request has left that the read of its state may take.
+SHARE: Final = 0.25
 
 
 @dataclass(frozen=True)
 class Packed:
-    """The values of a user and of a session as they lie in Redis; ``reached`` is false where it failed.
+    """The values of a user and of a session as they lie in Redis.
 
+    Where Redis failed, ``reached`` is false, and the values are those that this worker saw last.
     ``pending`` holds what was collected of the user and is not yet in ``user``; ``mark`` says how far
     the store had come, where that was asked for.
     """
@@ -49,44 +51,82 @@ class Packed:
 class StateReader:
     """Reads packed values; never raises because Redis is slow or gone.
 
-    ``trouble`` says why Redis is left alone at the moment; None where it is asked.
+    Attributes
+    ----------
+    slow
+        Seconds after which Redis counts as failed.
+    users, sessions
+        What was last read, for when it cannot be.
     """
 
     client: redis.asyncio.Redis
-    trouble: str | None = None
+    slow: float
+    breaker: Breaker
+    users: Remembered[tuple[bytes | None, bytes | None, bytes | None]]
+    sessions: Remembered[bytes]
+    _reading: set[asyncio.Timeout] = field(default_factory=set, repr=False)
     _mending: asyncio.Task[None] | None = field(default=None, repr=False)
 
     @classmethod
-    def open(cls, settings: Settings) -> Self:
-        """A reader of the Redis that ``settings`` mean; nothing is connected yet."""
+    def open(cls, settings: Settings, told: Callable[[State], None] = lambda state: None) -> Self:
+        """A reader of the Redis that ``settings`` mean; nothing is connected yet.
+
+        ``told`` hears when Redis is left alone, tried, and asked again.
+        """
         client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(
             redis_url(settings), socket_connect_timeout=1.0, retry=Retry(NoBackoff(), 0)
         )
-        return cls(client)
+        slow = SHARE * settings.deadline_ms / 1e3
+        most = settings.remembered_users
+        return cls(client, slow, Breaker(told), Remembered(most), Remembered(most))
 
-    async def read(self, user_id: str, session_id: str | None, mark: bool = False) -> Packed:
-        """The values of a user and a session, and how far the store has come, in one round trip."""
-        if self.trouble is not None:
-            return Packed(reached=False)
+    async def read(
+        self, user_id: str, session_id: str | None, mark: bool = False, left: float | None = None
+    ) -> Packed:
+        """The values of a user and a session, and how far the store has come, in one round trip.
+
+        It takes at most a quarter of ``left``, the seconds until the request's deadline.
+        """
+        if not self.breaker.closed:
+            return self._last_seen(user_id, session_id)
         wanted = [keys.user(user_id), keys.pending(user_id), keys.habits(user_id)]
         if session_id is not None:
             wanted.append(keys.session(session_id))
         if mark:
             wanted.append(keys.ONLINE_MARK)
+        budget = self.slow if left is None else min(self.slow, SHARE * left)
+        begun = time.perf_counter()
         try:
-            async with asyncio.timeout(DEADLINE_SECONDS):
-                values = cast("list[bytes | None]", await self.client.mget(wanted))
-        except (redis.RedisError, OSError, TimeoutError) as error:
+            async with asyncio.timeout(None) as limit:
+                self._reading.add(limit)
+                timer = asyncio.get_running_loop().call_later(budget, self._expire, limit)
+                try:
+                    values = cast("list[bytes | None]", await self.client.mget(wanted))
+                finally:
+                    timer.cancel()
+                    self._reading.discard(limit)
+        except TimeoutError:
+            took = time.perf_counter() - begun
+            # a worker that was busy for so long itself, or a caller in a hurry, says nothing of Redis
+            if self.slow <= took < 2 * self.slow:
+                self._failed(f"it does not answer within {1e3 * self.slow:g} ms")
+            return self._last_seen(user_id, session_id)
+        except (redis.RedisError, OSError) as error:
             # not lost: it is in every answer as its rung, in the counter and on /health
-            self._blow(error)
-            return Packed(reached=False)
-        return Packed(
-            values[0],
-            values[1],
-            values[3] if session_id is not None else None,
-            mark=values[-1] if mark else None,
-            habits=values[2],
-        )
+            self._failed(f"{type(error).__name__}: {error}")
+            return self._last_seen(user_id, session_id)
+        user, pending, habits = values[:3]
+        session = values[3] if session_id is not None else None
+        if user is not None or pending is not None or habits is not None:
+            self.users.keep(user_id, (user, pending, habits))
+        if session is not None and session_id is not None:
+            self.sessions.keep(session_id, session)
+        return Packed(user, pending, session, mark=values[-1] if mark else None, habits=habits)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why Redis is left alone at the moment; None where it is asked."""
+        return self.breaker.trouble
 
     async def ping(self) -> bool:
         """Whether Redis answers; for /health."""
@@ -98,21 +138,48 @@ class StateReader:
             self._mending.cancel()
         await self.client.aclose()
 
-    def _blow(self, error: Exception) -> None:
-        self.trouble = f"{type(error).__name__}: {error}" if str(error) else "it does not answer in time"
+    def _last_seen(self, user_id: str, session_id: str | None) -> Packed:
+        user, pending, habits = self.users.get(user_id) or (None, None, None)
+        session = self.sessions.get(session_id) if session_id is not None else None
+        return Packed(user, pending, session, reached=False, habits=habits)
+
+    def _failed(self, reason: str) -> None:
+        if not self.breaker.closed:
+            return  # asked before it was known
+        self.breaker.failed(reason, time.perf_counter())
+        for limit in self._reading:
+            self._expire(limit)  # nobody else waits for what one has waited for in vain
         if self._mending is None or self._mending.done():
             self._mending = asyncio.create_task(self._mend())
 
+    def _expire(self, limit: asyncio.Timeout, rounds: int = 2) -> None:
+        """End a read; first let the loop hand out what has come while it was busy with something else."""
+        if limit not in self._reading or limit.expired():
+            return
+        loop = asyncio.get_running_loop()
+        if rounds:
+            loop.call_soon(self._expire, limit, rounds - 1)
+        else:
+            limit.reschedule(loop.time())
+
     async def _mend(self) -> None:
-        """Look again and again, until Redis answers."""
-        while self.trouble is not None:
-            await asyncio.sleep(MEND_SECONDS)
+        """Try Redis again and again, until it answers in time."""
+        while not self.breaker.closed:
+            if self.breaker.state is State.open:
+                await asyncio.sleep(self.breaker.pause)
+            self.breaker.trying()
             try:
-                async with asyncio.timeout(1.0):
-                    await self.client.mget([keys.user("")])
-            except (redis.RedisError, OSError, TimeoutError):
-                continue  # what is wrong stands in ``trouble`` already
-            self.trouble = None
+                # connections that were lost have to be made anew first
+                await self.client.connection_pool.disconnect(inuse_connections=False)
+                async with asyncio.timeout(max(1.0, self.slow)):
+                    await self.client.ping()
+                async with asyncio.timeout(self.slow):
+                    await self.client.mget([keys.user(""), keys.pending("")])
+            except (redis.RedisError, OSError, TimeoutError) as error:
+                reason = f"{type(error).__name__}: {error}" if str(error) else "it does not answer in time"
+                self.breaker.failed(reason, time.perf_counter())
+            else:
+                self.breaker.went_well(time.perf_counter())
 
 
 def unpack(packed: Packed, items: ItemTable) -> tuple[UserState, bool]:

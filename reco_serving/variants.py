@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final
 
 import msgspec
@@ -29,9 +28,10 @@ from reco_assets.platform.redis import connect
 from reco_assets.platform.settings import Settings
 from reco_assets.platform.versions import find
 from reco_assets.recommender.bundle import Bundle
-from reco_serving.current import Loaded, warm
+from reco_serving.loaded import Loaded
 from reco_serving.policy import PolicyWatch
 from reco_serving.products import ProductFeed
+from reco_serving.rehearsal import warm
 
 #: What an answer says that no experiment decided over.
 DEFAULT: Final = "default"
@@ -183,9 +183,8 @@ class Variants:
                 continue
             self._failed.pop(version, None)
             loaded = Loaded(bundle, found, ProductFeed(client, bundle), time.time_ns() // 1000, rules)
-            loaded.feed.renewed = partial(_renewed, loaded)
             _fresh(loaded.feed.load)
-            warm(bundle, rules)
+            warm(loaded)
             self._bundles[version] = loaded
             opened = True
             log.info("bundle %s, registry version %s, is open for experiments", bundle.version, version)
@@ -220,10 +219,6 @@ class Variants:
                     log.exception("watching the experiments")
                     self.trouble = f"{type(error).__name__}: {error}"
                 self._stop.wait(PAUSE_SECONDS)
-
-
-def _renewed(loaded: Loaded) -> None:
-    loaded.rules.now()
 
 
 def _fresh(bring: Callable[[], int]) -> None:

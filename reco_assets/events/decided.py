@@ -60,7 +60,7 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     user_state, pending_state, session_state, habits_state
         The packed values as Redis held them; None where there were none.
     reached
-        Whether Redis could be read.
+        Whether Redis could be read; where it could not, the values are those that the worker saw last.
     now_us, seed
         The clock, UTC microseconds, and what breaks ties.
     product_epoch

@@ -23,8 +23,8 @@ from reco_assets.errors import MissingBundle, MissingDependency
 from reco_assets.platform.registry import CHAMPION, Champion, bundle_folder, open_registry
 from reco_assets.platform.settings import Settings
 
-_SQLITE: Final = "sqlite:///"
-_TIMEOUT_SECONDS: Final = 5.0
+SQLITE: Final = "sqlite:///"
+TIMEOUT_SECONDS: Final = 5.0
 _QUERY: Final = """
     SELECT v.version, v.storage_location
     FROM registered_model_aliases a
@@ -45,7 +45,7 @@ def look(settings: Settings, known: Champion | None = None) -> Champion | None:
     MissingBundle
         The champion's files are gone.
     """
-    if settings.mlflow_tracking_uri.startswith(_SQLITE):
+    if settings.mlflow_tracking_uri.startswith(SQLITE):
         return _in_database(settings, known)
     version = _over_rest(settings)
     if version is None or (known is not None and known.version == version):
@@ -54,11 +54,11 @@ def look(settings: Settings, known: Champion | None = None) -> Champion | None:
 
 
 def _in_database(settings: Settings, known: Champion | None) -> Champion | None:
-    path = Path(settings.mlflow_tracking_uri.removeprefix(_SQLITE))
+    path = Path(settings.mlflow_tracking_uri.removeprefix(SQLITE))
     if not path.exists():
         return None
     try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_TIMEOUT_SECONDS)) as base:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=TIMEOUT_SECONDS)) as base:
             found = base.execute(_QUERY, (settings.model_name, CHAMPION)).fetchone()
     except sqlite3.OperationalError as error:
         if "no such table" in str(error):  # it is being made at this moment
@@ -77,15 +77,14 @@ def _in_database(settings: Settings, known: Champion | None) -> Champion | None:
 
 
 def _over_rest(settings: Settings) -> str | None:
-    token, user = os.environ.get("MLFLOW_TRACKING_TOKEN"), os.environ.get("MLFLOW_TRACKING_USERNAME")
-    auth = (user, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if user else None
+    headers, auth = credentials()
     try:
         answer = httpx.get(
             f"{settings.mlflow_tracking_uri.rstrip('/')}/api/2.0/mlflow/registered-models/alias",
             params={"name": settings.model_name, "alias": CHAMPION},
-            headers={"Authorization": f"Bearer {token}"} if token else {},
+            headers=headers,
             auth=auth,
-            timeout=_TIMEOUT_SECONDS,
+            timeout=TIMEOUT_SECONDS,
         )
         told = answer.json()
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
@@ -101,6 +100,13 @@ def _over_rest(settings: Settings) -> str | None:
         f"asking the registry at {settings.mlflow_tracking_uri}: HTTP {answer.status_code} {told}",
         hint="check RECO_MLFLOW_URI and the credentials in MLFLOW_TRACKING_*",
     )
+
+
+def credentials() -> tuple[dict[str, str], tuple[str, str] | None]:
+    """Headers, and user and password where there are any, as MLflow's own client takes them."""
+    token, user = os.environ.get("MLFLOW_TRACKING_TOKEN"), os.environ.get("MLFLOW_TRACKING_USERNAME")
+    auth = (user, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if user else None
+    return ({"Authorization": f"Bearer {token}"} if token else {}), auth
 
 
 def _fetched(settings: Settings) -> Champion:

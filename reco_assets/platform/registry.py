@@ -31,8 +31,10 @@ CHALLENGER: Final = "challenger"
 LOADER: Final = "reco_assets.online.pyfunc"
 _MANIFEST: Final = "manifest.json"
 #: Tag of a model version that keeps when, and instead of which, it was promoted.
-_PROMOTED: Final = "promoted_at"
-_BEFORE: Final = "promoted_instead_of"
+PROMOTED: Final = "promoted_at"
+BEFORE: Final = "promoted_instead_of"
+#: Key in Redis that counts promotions by hand: whoever serves looks at the registry when it changes.
+PROMOTION_KEY: Final = "reco:promotions"
 
 
 @dataclass(frozen=True)
@@ -111,17 +113,17 @@ class Registry:
         """Make ``version`` the champion; ``at_ms`` (UTC milliseconds) goes into the history."""
         client = self.client()
         before = self.version_of(CHAMPION) or ""
-        client.set_model_version_tag(self.settings.model_name, version, _PROMOTED, str(at_ms))
-        client.set_model_version_tag(self.settings.model_name, version, _BEFORE, before)
+        client.set_model_version_tag(self.settings.model_name, version, PROMOTED, str(at_ms))
+        client.set_model_version_tag(self.settings.model_name, version, BEFORE, before)
         client.set_registered_model_alias(self.settings.model_name, CHAMPION, version)
 
     def promotions(self) -> tuple[Promotion, ...]:
         """Every version that was ever promoted, the latest first, each with its last promotion."""
         found = self.client().search_model_versions(f"name = '{self.settings.model_name}'")
         moves = [
-            Promotion(int(one.tags[_PROMOTED]), str(one.version), one.tags.get(_BEFORE, ""))
+            Promotion(int(one.tags[PROMOTED]), str(one.version), one.tags.get(BEFORE, ""))
             for one in found
-            if _PROMOTED in one.tags
+            if PROMOTED in one.tags
         ]
         return tuple(sorted(moves, key=lambda move: -move.at))
 

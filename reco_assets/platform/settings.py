@@ -84,6 +84,28 @@ class Settings(BaseSettings):
     service_host: str = Field("127.0.0.1", description="Address that the service binds to.")
     service_port: int = Field(3000, description="Port of the service.")
     service_workers: int = Field(1, description="Worker processes of the service.", ge=1)
+    deadline_ms: float = Field(
+        100.0,
+        description="Time in which a request is answered as well as can be done in it, ms, where the header "
+        "X-Deadline-Ms does not say otherwise.",
+        gt=0,
+        le=60_000,
+    )
+    remembered_users: int = Field(
+        20_000,
+        description="Users and sessions whose values a worker remembers for when Redis cannot be read.",
+        ge=0,
+    )
+    swap_overlap: float = Field(
+        0.02,
+        description="Share of an answer's products that a new bundle must have in common with the one that "
+        "serves, on average over recorded requests; 0 lets any bundle serve.",
+        ge=0,
+        le=1,
+    )
+    swap_slower: float = Field(
+        3.0, description="How many times the time of the old bundle a new one may take to answer.", ge=1
+    )
     user_ttl_days: int = Field(30, description="Days a user's online value lives.", ge=1)
     product_ttl_days: int = Field(7, description="Days a product's online value lives.", ge=1)
     spool_mb: int = Field(

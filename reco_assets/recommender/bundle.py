@@ -29,6 +29,7 @@ from reco_assets.features.catalogue import (
     catalogue_hash,
     names,
 )
+from reco_assets.recommender.integrity import seal
 from reco_assets.recommender.newcomers import Newcomers
 from reco_assets.recommender.trees import Trees
 from reco_assets.recommender.types import Floats, Int32s, Policy
@@ -261,6 +262,8 @@ class Bundle:
             np.save(folder / "arrays" / f"{name}.npy", np.ascontiguousarray(values))
         if self.ranker is not None:
             self.ranker.booster.save_model(folder / _RANKER)
+        (folder / _MANIFEST).unlink(missing_ok=True)
+        seal(folder)
         (folder / _MANIFEST).write_text(json.dumps({"format": FORMAT, **asdict(self.manifest)}, indent=2))
         return folder
 

@@ -154,7 +154,7 @@ def recommend(
     if rules is not None and rules.boosts is not None:
         scores = rules.boosts.applied(candidates.items, scores)
     order = np.lexsort((_lots(candidates.items, request.seed), -scores))
-    caps = _caps(request, bundle, policy)
+    caps = caps_of(request, bundle, policy)
     if policy.diversity > 0.0:
         order = varied(
             order, candidates.items, scores, bundle, request.n, caps.per_category, policy.diversity
@@ -276,7 +276,8 @@ def blocked_items(request: Request, past: History, bundle: Bundle, policy: Polic
     return np.concatenate(parts)
 
 
-def _caps(request: Request, bundle: Bundle, policy: Policy) -> Caps:
+def caps_of(request: Request, bundle: Bundle, policy: Policy) -> Caps:
+    """How many products of one category and of one brand an answer to ``request`` may have."""
     n = request.n
     per_category = n if request.category is not None else max(1, ceil(policy.max_per_category * n))
     per_brand = max(1, ceil(policy.max_per_brand * n))

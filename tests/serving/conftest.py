@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from reco_assets.platform.redis import open_redis, stop_redis
 from reco_assets.platform.registry import Registry
 from reco_assets.platform.settings import Settings
+from reco_serving.guards import Guards
 from reco_serving.metrics import Metrics, StreamGauges
 from tests.online.conftest import free_port, redis_settings, store
 from tests.serving.bundles import bundle
@@ -144,6 +145,13 @@ def metrics() -> Metrics:
         stream_troubles=Counter("stream_troubles", "-", registry=own),
         stream=StreamGauges(
             **{name.name: Gauge(name.name, "-", registry=own) for name in fields(StreamGauges)}
+        ),
+        guards=Guards(
+            queue=Histogram("queue", "-", registry=own),
+            shed=Counter("shed", "-", ["priority"], registry=own),
+            breaker=Gauge("breaker", "-", ["dependency"], registry=own),
+            opened=Counter("opened", "-", ["dependency"], registry=own),
+            swaps=Counter("swaps", "-", ["outcome"], registry=own),
         ),
     )
 

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from starlette.types import Message, Scope
 
+from reco_serving.calls import Call
 from reco_serving.endpoints import Endpoint, Parts
 from reco_serving.http import Refusal, posted
 from reco_serving.metrics import Metrics
@@ -35,7 +36,7 @@ def test_a_body_that_does_not_come_is_not_waited_for() -> None:
 def test_a_defect_is_500_in_the_counters_and_in_the_log(
     metrics: Metrics, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def broken(parts: Parts, body: bytes, started: float) -> bytes:
+    async def broken(parts: Parts, body: bytes, call: Call) -> bytes:
         raise ZeroDivisionError("a defect")
 
     sent: list[dict[str, Any]] = []
@@ -43,7 +44,7 @@ def test_a_defect_is_500_in_the_counters_and_in_the_log(
     async def send(message: Message) -> None:
         sent.append(dict(message))
 
-    parts = cast(Parts, SimpleNamespace(metrics=metrics))
+    parts = cast(Parts, SimpleNamespace(metrics=metrics, deadline_seconds=0.1))
     with caplog.at_level(logging.ERROR):
         asyncio.run(Endpoint(lambda: parts, "recommend", broken)(POST, whole_body, send))
     assert sent[0]["status"] == 500

@@ -156,7 +156,7 @@ def test_when_ranking_fails_the_rules_hold_all_the_same() -> None:
 
     decision, degraded = decide(broken, state, True, used, rules, NOW, fails)
     products = {used.items.ids[one.item] for one in decision.recommendations}
-    assert (decision.rung, degraded) == ("popular", True)
+    assert (decision.rung, degraded) == ("category_popular", True)
     assert not products & {"p1", "p2", "p5"}
     assert {int(one[1:]) % 5 for one in products} == {0, 1, 2}
     assert decision.shortfall is not None

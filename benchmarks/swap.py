@@ -1,0 +1,142 @@
+"""What visitors notice when the bundle that serves is replaced, and how fast it is: under load.
+
+``python -m benchmarks.swap --products 100000 --users 1000000``
+
+``reco promote`` and ``reco rollback`` are called as an operator calls them, between two bundles that
+answer nearly alike; in the end a damaged one is promoted, which must not serve.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import httpx
+import numpy as np
+
+from benchmarks.load import closed_loop
+from benchmarks.process import process
+from benchmarks.report import Value, log, report
+from benchmarks.served import Served, parameters, served, sized, wait_for_bundle
+from benchmarks.streaming_home import environment_of
+from benchmarks.visitors import Seen, rungs, visitors
+from reco_assets.errors import MissingDependency, RecoError
+from reco_assets.platform.registry import Registry
+
+#: Seconds before the first swap, and between two of them.
+STEADY_SECONDS: Final = 10.0
+PAUSE_SECONDS: Final = 5.0
+#: A swap is felt from its command on for so long, at the most.
+FELT_SECONDS: Final = 3.0
+
+
+def main() -> int:
+    """Build, fill, start, measure; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    sized(parser)
+    parser.add_argument("--rate", type=float, default=100.0, help="requests a second")
+    parser.add_argument("--swaps", type=int, default=6, help="promotions and rollbacks in turn")
+    given = parser.parse_args()
+    try:
+        with tempfile.TemporaryDirectory() as folder, served(given, Path(folder)) as home:
+            results = _measure(home, given.rate, given.swaps, max(1, given.trees * 9 // 10))
+    except RecoError as error:
+        log(f"benchmarks.swap: {error}")
+        return 1
+    report("swap", parameters(given, "rate", "swaps"), results, given.json)
+    return 0
+
+
+def _measure(home: Served, rate: float, swaps: int, trees: int) -> dict[str, Value]:
+    port = home.settings.service_port
+    other, damaged = home.register("other", trees), home.register("damaged")
+    _damage(Registry(home.settings).folder(damaged) / "arrays" / "product_matrix.npy")
+    moved: list[float] = []
+    took: list[tuple[float, float]] = []
+    with process(None, port, home.settings):
+        wait_for_bundle(home.settings)
+        closed_loop(port, "/recommend", home.bodies, 2, 5.0)
+        phases = [(rate, STEADY_SECONDS + (swaps + 1) * (PAUSE_SECONDS + FELT_SECONDS))]
+        with visitors(port, home.bodies, phases) as seen:
+            time.sleep(STEADY_SECONDS)
+            for number in range(swaps):
+                moved.append(time.time())
+                took.append(_reco(home, "promote", other) if number % 2 == 0 else _reco(home, "rollback"))
+                log(f"served after {took[-1][0]:.2f} s, {took[-1][1]:.2f} s without the start of the command")
+                time.sleep(PAUSE_SECONDS)
+            refused = not _accepted(home, damaged)
+            found = seen()
+        missing = httpx.get(f"http://127.0.0.1:{port}/health", timeout=5.0).json()["missing"]
+    log(f"the damaged bundle: {missing}")
+    return figures(found, moved) | {
+        "served_after_max_s": round(max(whole for whole, _ in took), 2),
+        "served_after_median_s": round(float(np.median([whole for whole, _ in took])), 2),
+        "served_after_move_median_s": round(float(np.median([moved for _, moved in took])), 2),
+        "damaged_refused": refused and any("refused" in one for one in missing),
+    }
+
+
+def figures(seen: Sequence[Seen], moved: Sequence[float]) -> dict[str, Value]:
+    """Latencies around the moments ``moved``, against those of all other times."""
+    near = [one for one in seen if any(at <= one.due < at + FELT_SECONDS for at in moved)]
+    before = [one for one in seen if one.due < moved[0]]
+    steady, felt = (
+        np.percentile([one.milliseconds for one in some if one.status == 200], [50, 99]).tolist()
+        for some in (before, near)
+    )
+    return {
+        "failed": sum(one.status != 200 for one in seen),
+        "answers": len(seen),
+        "p50_ms": round(steady[0], 2),
+        "p99_ms": round(steady[1], 2),
+        "swap_p50_ms": round(felt[0], 2),
+        "swap_p99_ms": round(felt[1], 2),
+        "swap_max_ms": round(max(one.milliseconds for one in near), 1),
+        "p99_ratio": round(felt[1] / steady[1], 2),
+        "rungs": rungs(seen),
+        "failed_statuses": sorted({one.status for one in seen if one.status != 200}),
+    }
+
+
+def _reco(home: Served, *arguments: str) -> tuple[float, float]:
+    """Seconds until the bundle served: from the start of the command to its end, and as it says itself."""
+    done, seconds = _run(home, *arguments)
+    told = json.loads(done.stdout) if done.returncode == 0 else {}
+    if told.get("serves") is not True:
+        raise MissingDependency(f"reco {' '.join(arguments)}: {done.stdout} {done.stderr}")
+    return seconds, float(told["seconds"])
+
+
+def _accepted(home: Served, version: str) -> bool:
+    done, _ = _run(home, "promote", version)
+    return done.returncode == 0 and json.loads(done.stdout)["serves"] is True
+
+
+def _run(home: Served, *arguments: str) -> tuple[subprocess.CompletedProcess[str], float]:
+    begun = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "reco_assets.cli.main", *arguments, "--json"],
+        env=environment_of(home.settings),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done, time.monotonic() - begun
+
+
+def _damage(file: Path) -> None:
+    """Turn over a byte in the middle."""
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    file.write_bytes(content)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

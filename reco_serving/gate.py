@@ -1,0 +1,168 @@
+"""Who is answered next, and who is not: answers are computed one at a time, in the order of priority.
+
+The event loop has one thread, so answers that were computed as soon as their data is there would make
+all others wait unseen, in the loop's own queue and in the sockets. Here the wait is seen: between two
+answers the loop looks at its sockets, and whoever has come stands in a queue, with the time of arrival.
+The queue is kept short by what is answered (:func:`reco_serving.ladder.affordable`), and by refusing
+whoever could not be answered in time even at the cheapest rung. No number here fits one machine: all
+follow from what this worker has just measured, and from the deadlines of those who wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Final
+
+from reco_serving.calls import Call, Priority
+from reco_serving.guards import Guards
+from reco_serving.http import Refusal
+from reco_serving.ladder import OUTLIER
+
+#: Share of a deadline in which all that wait are to be answered: what was estimated may take much longer.
+HEADROOM: Final = 0.3
+_GAIN: Final = 1 / 16
+#: Share of what may be inside above which it is a crowd.
+_CROWD: Final = 0.5
+#: Where an estimate of the pace begins, seconds.
+_LEAST_PACE: Final = 0.0005
+
+
+@dataclass(slots=True)
+class _Waiting:
+    call: Call
+    turn: asyncio.Future[bool]
+
+
+@dataclass
+class Gate:
+    """The queue of one worker.
+
+    Attributes
+    ----------
+    pace
+        Seconds between the end of an answer and the beginning of the next while others wait: what
+        arrives meanwhile is read, and what was answered is sent.
+    cheapest
+        Seconds that the cheapest rung takes, at a moment.
+    """
+
+    guards: Guards
+    cheapest: Callable[[float], float]
+    clock: Callable[[], float] = time.perf_counter
+    pace: float = 0.0
+    _busy: bool = field(default=False, repr=False)
+    _released: float = field(default=0.0, repr=False)
+    _inside: list[int] = field(default_factory=lambda: [0] * len(Priority), repr=False)
+    _queues: tuple[deque[_Waiting], ...] = field(
+        default_factory=lambda: tuple(deque[_Waiting]() for _ in Priority), repr=False
+    )
+
+    @contextmanager
+    def admitted(self, call: Call) -> Iterator[None]:
+        """Let ``call`` in for as long as the block lasts.
+
+        Raises
+        ------
+        Refusal
+            429: those who are inside already take too long for it.
+        """
+        ahead = self.others(call.priority)
+        wait = ahead * (self.cheapest(self.clock()) + self.pace)
+        if wait > HEADROOM * call.allowed:
+            raise self._shed(call, wait)
+        self._inside[call.priority] += 1
+        try:
+            yield
+        finally:
+            self._inside[call.priority] -= 1
+
+    @asynccontextmanager
+    async def alone(self, call: Call) -> AsyncIterator[None]:
+        """Let ``call`` in, and do what the block does in its turn; raises as the two do."""
+        with self.admitted(call):
+            await self.turn(call)
+            try:
+                yield
+            finally:
+                self.release()
+
+    def others(self, priority: Priority) -> int:
+        """How many are inside that are at least as important."""
+        return sum(self._inside[: priority + 1])
+
+    async def turn(self, call: Call) -> float:
+        """Wait until ``call`` may be computed, and since when it is; :meth:`release` must follow.
+
+        Raises
+        ------
+        Refusal
+            429: its deadline has passed in a crowd. After a stall of this worker it is answered all the
+            same: a cheap answer costs no more than a refusal.
+        """
+        if self._busy:
+            waiting = _Waiting(call, asyncio.get_running_loop().create_future())
+            self._queues[call.priority].append(waiting)
+            try:
+                granted = await waiting.turn
+            except asyncio.CancelledError:
+                self._gone(waiting)
+                raise
+            if not granted:
+                raise self._shed(call, self.pace)
+            passed = min(self.clock() - self._released, OUTLIER * max(self.pace, _LEAST_PACE))
+            self.pace += _GAIN * (passed - self.pace)
+        self._busy = True
+        now = self.clock()
+        self.guards.queue.observe(now - call.started)
+        return now
+
+    def release(self) -> None:
+        """The answer is made, and the next may be, when the loop has looked who has come meanwhile."""
+        self._released = self.clock()
+        asyncio.get_running_loop().call_soon(self._next)
+
+    def _next(self) -> None:
+        now = self.clock()
+        for queue in self._queues:
+            # whoever has left is passed over, whoever is too late in a crowd hears so now
+            while queue and (queue[0].turn.done() or self._hopeless(queue[0].call, now)):
+                _tell(queue.popleft(), granted=False)
+        for queue in self._queues:
+            while queue:
+                if _tell(queue.popleft(), granted=True):
+                    return
+        self._busy = False
+
+    def _hopeless(self, call: Call, now: float) -> bool:
+        """Whether ``call`` is too late, and it is a crowd and not a stall of this worker that made it so."""
+        cheapest = self.cheapest(now)
+        late = call.deadline - now < cheapest
+        return late and sum(self._inside) * (cheapest + self.pace) > _CROWD * HEADROOM * call.allowed
+
+    def _gone(self, waiting: _Waiting) -> None:
+        """Somebody who waited has left; a turn that was theirs goes on."""
+        if not waiting.turn.cancelled() and waiting.turn.result():
+            self.release()
+
+    def _shed(self, call: Call, wait: float) -> Refusal:
+        self.guards.shed.labels(call.priority.name).inc()
+        return Refusal(
+            429,
+            "service",
+            "more is asked than can be answered in time: ask again later",
+            (b"retry-after", b"%d" % max(1, ceil(wait))),
+        )
+
+
+def _tell(waiting: _Waiting, granted: bool) -> bool:
+    """Whether whoever waits is still there to hear it."""
+    if waiting.turn.done():
+        return False
+    waiting.turn.set_result(granted)
+    return True

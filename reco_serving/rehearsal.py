@@ -1,0 +1,138 @@
+"""Answers that nobody waits for: they warm a bundle, and say what it takes and what it answers."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from reco_assets.catalogue.items import product_keys
+from reco_assets.events.contract import EventType
+from reco_assets.online.codec import (
+    CATALOGUE,
+    USER_HEAD,
+    VERSION,
+    encode_session,
+    low_bytes,
+    pack_events,
+    pack_pending,
+)
+from reco_assets.recommender.bundle import Bundle
+from reco_assets.recommender.recommend import similar, trending
+from reco_assets.recommender.state import empty_state
+from reco_assets.recommender.types import Decision
+from reco_serving.answers import decide, products, resolved
+from reco_serving.contract import RecommendRequest, read
+from reco_serving.evidence import Watched
+from reco_serving.http import encode
+from reco_serving.ladder import FULL, LADDER, Cost
+from reco_serving.loaded import Loaded
+from reco_serving.state import Packed, unpack
+
+#: Requests that a worker remembers, to try the next bundle on.
+RECORDED: Final = 32
+#: Pause between two rehearsals: visitors are answered by the same interpreter.
+BREATH_SECONDS: Final = 0.001
+#: Requests that each rung is timed with.
+_TIMED: Final = 8
+
+
+@dataclass(frozen=True)
+class Case:
+    """A request as it came, and the values that the online store held for it."""
+
+    body: bytes
+    packed: Packed
+
+
+def synthetic(bundle: Bundle) -> tuple[Case, ...]:
+    """Requests of every kind, by strangers and by people with packed values as the online store has them."""
+    rows = np.asarray(bundle.popular.ranked[:5], np.int32)
+    ids = [bundle.items.ids[row] for row in rows.tolist()]
+    bodies: list[dict[str, object]] = [
+        {"user_id": "u"},
+        {"user_id": "u", "session_id": "s", "context": {"products": ids, "device": "mobile"}},
+        {"user_id": "u", "num_recommendations": 20, "exclude": ids[:1]},
+    ]
+    names = [name for name in (bundle.items.category_name(row) for row in rows.tolist()) if name]
+    bodies += [{"user_id": "u", "category": name} for name in names[:1]]
+    packed = (Packed(), _known(ids, bundle.manifest.as_of))
+    return tuple(Case(encode(body), values) for body in bodies for values in packed)
+
+
+def _known(ids: list[str], now: int) -> Packed:
+    """Somebody who has looked at ``ids``, bought the first, and is doing so at this moment."""
+    keys = product_keys(ids)
+    kinds = np.full(len(ids), int(EventType.click), np.int8)
+    times = np.full(len(ids), now, np.int64)
+    bought = keys[:1]
+    head = bytes((VERSION, len(bought), 0, 0)) + CATALOGUE
+    user = b"".join(
+        (
+            head.ljust(USER_HEAD, b"\0"),
+            empty_state().features.astype("<f4").tobytes(),
+            low_bytes(bought, 6).tobytes(),
+            pack_events(keys, kinds, times).tobytes(),
+        )
+    )
+    kinds[-1:] = int(EventType.purchase)
+    pending = pack_pending(keys, kinds, times + 1, keys).tobytes()
+    return Packed(user, pending, encode_session(keys, kinds, times + 2))
+
+
+def rehearse(case: Case, loaded: Loaded, now_us: int, best: str = FULL) -> Decision:
+    """Answer ``case`` as the service would, from bytes to bytes; the decision.
+
+    Raises
+    ------
+    BadRequest
+        The bundle has no such category.
+    """
+    request = resolved(read(RecommendRequest, case.body), loaded.bundle, 0)
+    state, whole = unpack(case.packed, loaded.bundle.items)
+    decision, _ = decide(request, state, whole, loaded.bundle, loaded.rules.now(), now_us, best=best)
+    encode(products(decision.recommendations, loaded))
+    return decision
+
+
+def warm(loaded: Loaded, clock: Callable[[], float] = time.perf_counter) -> None:
+    """Compile and page in all that an answer needs, and measure each rung."""
+    bundle = loaded.bundle
+    now_us = bundle.manifest.as_of
+    watched = Watched()
+    cases = synthetic(bundle)
+    for case in cases:
+        for rung in LADDER:
+            rehearse(case, loaded, now_us, rung)
+            time.sleep(BREATH_SECONDS)
+    first = cases[0]
+    decide(
+        resolved(read(RecommendRequest, first.body), bundle, 0),
+        empty_state(),
+        True,
+        bundle,
+        loaded.rules.now(),
+        now_us,
+        watched,
+    )
+    watched.evidence(None, 0)
+    if len(bundle.popular.ranked):
+        similar(int(bundle.popular.ranked[0]), bundle, 10, now_us)
+    trending(bundle, 10)
+    spent: dict[str, list[float]] = defaultdict(list)
+    for case in _around(cases):
+        for rung in LADDER:
+            begun = clock()
+            rehearse(case, loaded, now_us, rung)
+            spent[rung].append(clock() - begun)
+            time.sleep(BREATH_SECONDS)
+    loaded.costs |= {rung: Cost.of(taken, clock()) for rung, taken in spent.items()}
+
+
+def _around(cases: Sequence[Case]) -> Iterator[Case]:
+    """So many of ``cases``, from the first again where there are fewer."""
+    return (cases[number % len(cases)] for number in range(_TIMED))

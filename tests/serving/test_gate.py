@@ -1,0 +1,196 @@
+"""One answer at a time, the important ones first, and 429 for whoever could not be answered in time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from reco_assets.errors import BadRequest
+from reco_serving.calls import Call, Priority, call_of
+from reco_serving.gate import Gate
+from reco_serving.http import Refusal
+from reco_serving.metrics import Metrics
+
+
+class Clock:
+    """A clock that stands still until it is told to go on."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def gate(metrics: Metrics, clock: Clock, cheapest: float = 0.001) -> Gate:
+    return Gate(metrics.guards, lambda now: cheapest, clock)
+
+
+def call(started: float = 0.0, allowed: float = 0.1, priority: Priority = Priority.normal) -> Call:
+    return Call(started, started + allowed, priority)
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(test)
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def test_whoever_comes_alone_need_not_wait(metrics: Metrics) -> None:
+    async def test() -> None:
+        own = gate(metrics, Clock())
+        for _ in range(3):
+            async with own.alone(call()):
+                pass
+
+    run(test())
+
+
+def test_turns_go_by_priority_and_then_by_arrival(metrics: Metrics) -> None:
+    order: list[str] = []
+
+    async def test() -> None:
+        own = gate(metrics, Clock())
+
+        async def visitor(name: str, priority: Priority) -> None:
+            async with own.alone(call(priority=priority)):
+                order.append(name)
+
+        await own.turn(call())
+        waiting = [
+            asyncio.create_task(visitor(name, priority))
+            for name, priority in (
+                ("low", Priority.low),
+                ("first", Priority.normal),
+                ("second", Priority.normal),
+                ("high", Priority.high),
+            )
+        ]
+        await settle()
+        assert order == []
+        own.release()
+        await asyncio.gather(*waiting)
+
+    run(test())
+    assert order == ["high", "first", "second", "low"]
+
+
+def test_who_waits_past_the_deadline_hears_429_in_time(metrics: Metrics) -> None:
+    async def test() -> None:
+        clock = Clock()
+        own = gate(metrics, clock)
+        crowd = ExitStack()
+        for _ in range(10):
+            crowd.enter_context(own.admitted(call()))
+        await own.turn(call())
+        late = asyncio.create_task(own.turn(call(allowed=0.05)))
+        patient = asyncio.create_task(own.turn(call(allowed=5.0)))
+        await settle()
+        clock.now = 0.0495
+        own.release()
+        with pytest.raises(Refusal) as refused:
+            await late
+        assert refused.value.status == 429
+        assert (b"retry-after", b"1") in refused.value.headers
+        assert await patient == clock.now
+        assert own.pace == 0.0
+        crowd.close()
+
+    run(test())
+    assert metrics.guards.shed.labels("normal")._value.get() == 1
+
+
+def test_whoever_a_stall_made_late_is_answered_all_the_same(metrics: Metrics) -> None:
+    async def test() -> None:
+        clock = Clock()
+        own = gate(metrics, clock)
+        await own.turn(call())
+        late = asyncio.create_task(own.turn(call()))
+        await settle()
+        clock.now = 5.0
+        own.release()
+        assert await late == clock.now
+
+    run(test())
+
+
+def test_between_two_answers_the_loop_looks_who_has_come(metrics: Metrics) -> None:
+    order: list[str] = []
+
+    async def test() -> None:
+        own = gate(metrics, Clock())
+
+        async def visitor(name: str, priority: Priority) -> None:
+            async with own.alone(call(priority=priority)):
+                order.append(name)
+
+        async def latecomer() -> None:
+            order.append("came")
+            await visitor("important", Priority.high)
+
+        # all three are ready in one round of the loop, and yet the last is not too late
+        await asyncio.gather(
+            visitor("first", Priority.normal), visitor("second", Priority.normal), latecomer()
+        )
+
+    run(test())
+    assert order == ["first", "came", "important", "second"]
+
+
+def test_too_many_are_refused_at_the_door_and_the_important_last(metrics: Metrics) -> None:
+    own = gate(metrics, Clock(), cheapest=0.01)
+    inside = [own.admitted(call()) for _ in range(4)]
+    for one in inside:
+        one.__enter__()
+    with pytest.raises(Refusal) as refused, own.admitted(call(priority=Priority.low)):
+        pass
+    assert refused.value.status == 429
+    with own.admitted(call(priority=Priority.high)):
+        assert own.others(Priority.high) == 1
+        assert own.others(Priority.normal) == 5
+    inside[0].__exit__(None, None, None)
+    with own.admitted(call()):
+        pass
+
+
+def test_a_visitor_who_leaves_gives_the_turn_on(metrics: Metrics) -> None:
+    async def test() -> None:
+        own = gate(metrics, Clock())
+        await own.turn(call())
+        leaves = asyncio.create_task(own.turn(call()))
+        leaves_with_the_turn = asyncio.create_task(own.turn(call()))
+        stays = asyncio.create_task(own.turn(call()))
+        await settle()
+        leaves.cancel()
+        await settle()
+        own.release()
+        leaves_with_the_turn.cancel()
+        await asyncio.wait_for(stays, timeout=5.0)
+
+    run(test())
+
+
+def test_headers_say_how_long_and_how_important() -> None:
+    told = call_of([(b"host", b"x"), (b"x-deadline-ms", b"20"), (b"x-priority", b"High")], 1.0, 0.1)
+    assert told == Call(1.0, 1.02, Priority.high)
+    assert call_of([], 1.0, 0.1) == Call(1.0, 1.1, Priority.normal)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (b"x-deadline-ms", b"soon"),
+        (b"x-deadline-ms", b"0"),
+        (b"x-deadline-ms", b"nan"),
+        (b"x-priority", b"vip"),
+    ],
+)
+def test_headers_that_cannot_be_read_are_400(name: bytes, value: bytes) -> None:
+    with pytest.raises(BadRequest):
+        call_of([(name, value)], 0.0, 0.1)
