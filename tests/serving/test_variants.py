@@ -17,10 +17,11 @@ from reco_assets.platform.redis import open_redis, start_redis
 from reco_assets.platform.registry import Champion
 from reco_assets.platform.settings import Settings
 from reco_assets.platform.streams.redis_stream import RedisStream
+from reco_serving.choices import DEFAULT
 from reco_serving.current import Loaded
 from reco_serving.decisions import KEPT
 from reco_serving.products import ProductFeed
-from reco_serving.variants import DEFAULT, Variants
+from reco_serving.variants import Variants
 from tests.experiments.builders import experiment
 from tests.online.conftest import free_port
 from tests.serving.bundles import bundle
