@@ -1,4 +1,4 @@
-"""Which bundle and which policy answer a user: the experiments of the moment, looked up in microseconds.
+"""The experiments of the moment, in one worker: watched, and their bundles held open.
 
 A thread of its own looks once a second whether the experiments have changed, opens the bundles that they
 name, and keeps their product features fresh. An experiment begins in a worker when all of its bundles are
@@ -11,82 +11,31 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 import redis
 
 from reco_assets.errors import RecoError
-from reco_assets.events.decided import Exposure
-from reco_assets.experiments.assignment import bucket, held
 from reco_assets.experiments.board import Board
-from reco_assets.experiments.definition import BUCKETS, CHAMPION, Changes, Experiment, Variant
 from reco_assets.experiments.store import folder, keep, kept, newer
 from reco_assets.platform.redis import connect
 from reco_assets.platform.settings import Settings
 from reco_assets.platform.versions import find
 from reco_assets.recommender.bundle import Bundle
+from reco_serving.choices import Choice, Choices
 from reco_serving.loaded import Loaded
 from reco_serving.policy import PolicyWatch
 from reco_serving.products import ProductFeed
 from reco_serving.rehearsal import warm
 
-#: What an answer says that no experiment decided over.
-DEFAULT: Final = "default"
 PAUSE_SECONDS: Final = 1.0
 #: Pause before a bundle that could not be opened is tried again: fetching one may take a process.
 RETRY_SECONDS: Final = 10.0
 
 log = logging.getLogger("reco.experiments")
-
-
-@dataclass(frozen=True)
-class Choice:
-    """How one user is answered.
-
-    Attributes
-    ----------
-    champion, loaded
-        What serves everybody else, and what answers this user.
-    variant
-        ``experiment:variant``, with commas between where several layers decide; ``default`` for none.
-    changes
-        Fields of the policy that the variants set.
-    """
-
-    champion: Loaded
-    loaded: Loaded
-    variant: str = DEFAULT
-    exposures: tuple[Exposure, ...] = ()
-    changes: Mapping[str, bool | int | float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Arm:
-    """A variant, and the bundle of its own that it answers from."""
-
-    experiment: Experiment
-    variant: Variant
-    own: Loaded | None
-
-
-@dataclass(frozen=True)
-class _Layer:
-    """Row in ``arms`` of each bucket, 0 for none."""
-
-    name: str
-    rows: Sequence[int]
-    arms: tuple[_Arm | None, ...]
-
-
-@dataclass(frozen=True)
-class _Table:
-    """All that runs, and the choices made so far by the rows of the layers."""
-
-    layers: tuple[_Layer, ...] = ()
-    choices: dict[tuple[int, ...], Choice] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,7 +47,7 @@ class _Failure:
 
 
 #: Before the first look.
-_NOTHING: Final = _Table()
+_NOTHING: Final = Choices()
 
 
 class Variants:
@@ -112,7 +61,7 @@ class Variants:
         self._path = folder(settings) / "known.json"
         self._bundles: dict[str, Loaded] = {}
         self._failed: dict[str, _Failure] = {}
-        self._table = _NOTHING
+        self._choices = _NOTHING
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -133,14 +82,7 @@ class Variants:
 
     def of(self, user: str, champion: Loaded) -> Choice:
         """How ``user`` is answered while ``champion`` serves; costs about a microsecond a layer."""
-        table = self._table
-        rows = tuple([layer.rows[bucket(layer.name, user)] for layer in table.layers])
-        choice = table.choices.get(rows)
-        if choice is None or choice.champion is not champion:
-            if choice is not None:
-                table.choices.clear()  # a champion that is gone need not be held
-            choice = table.choices[rows] = _chosen(table, rows, champion)
-        return choice
+        return self._choices.choose(user, champion)
 
     def look(self, client: redis.Redis) -> None:
         """Take over what has changed, and bring the products of the own bundles up to date."""
@@ -150,8 +92,8 @@ class Variants:
             keep(self._path, told)
         wanted = frozenset[str]().union(*(one.sources for one in self.board.running))
         opened = self._open(wanted, client)
-        if told is not None or opened or self._table is _NOTHING:
-            self._lay_out()
+        if told is not None or opened or self._choices is _NOTHING:
+            self._choices = Choices.of(self.board, self._bundles)
         for version in self._bundles.keys() - wanted:
             del self._bundles[version]
         for loaded in self._bundles.values():
@@ -194,21 +136,6 @@ class Variants:
             gc.freeze()
         return opened
 
-    def _lay_out(self) -> None:
-        ready = [one for one in self.board.running if one.sources <= self._bundles.keys()]
-        layers = []
-        for name in sorted({one.layer for one in ready}):
-            arms: list[_Arm | None] = [None]
-            rows = [0] * BUCKETS
-            for experiment in (one for one in ready if one.layer == name):
-                for variant in experiment.variants:
-                    for place in held(variant.buckets).nonzero()[0].tolist():
-                        rows[place] = len(arms)
-                    own = None if variant.bundle == CHAMPION else self._bundles[variant.bundle]
-                    arms.append(_Arm(experiment, variant, own))
-            layers.append(_Layer(name, rows, tuple(arms)))
-        self._table = _Table(tuple(layers))
-
     def _run(self) -> None:
         with connect(self._settings) as client:
             while not self._stop.is_set():
@@ -227,22 +154,3 @@ def _fresh(bring: Callable[[], int]) -> None:
     except redis.RedisError as error:
         # products stay as they were; the next round tries again, and /health says that Redis is gone
         log.debug("product features stay as they were: %s", error)
-
-
-def _arms(table: _Table, rows: tuple[int, ...]) -> list[_Arm | None]:
-    return [layer.arms[row] for layer, row in zip(table.layers, rows, strict=True)]
-
-
-def _chosen(table: _Table, rows: tuple[int, ...], champion: Loaded) -> Choice:
-    arms = [arm for arm in _arms(table, rows) if arm is not None]
-    loaded = next((arm.own for arm in arms if arm.own is not None), champion)
-    changes: Changes = {}
-    for arm in arms:
-        changes |= arm.variant.policy
-    return Choice(
-        champion=champion,
-        loaded=loaded,
-        variant=",".join(f"{arm.experiment.name}:{arm.variant.name}" for arm in arms) or DEFAULT,
-        exposures=tuple(Exposure(a.experiment.name, a.variant.name, a.experiment.phase) for a in arms),
-        changes=changes,
-    )

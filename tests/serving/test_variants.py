@@ -18,11 +18,12 @@ from reco_assets.platform.registry import Champion
 from reco_assets.platform.settings import Settings
 from reco_assets.platform.streams.redis_stream import RedisStream
 from reco_assets.recommender.policy.rules import Rules
+from reco_serving.choices import DEFAULT
 from reco_serving.decisions import KEPT
 from reco_serving.loaded import Loaded
 from reco_serving.policy import PolicyWatch
 from reco_serving.products import ProductFeed
-from reco_serving.variants import DEFAULT, Variants
+from reco_serving.variants import Variants
 from tests.experiments.builders import experiment
 from tests.online.conftest import free_port
 from tests.serving.bundles import bundle
