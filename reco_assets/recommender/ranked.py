@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -45,16 +45,18 @@ def interleaved(
 
     A promoted product has its own score where it was ranked, else the lowest.
     """
-    own = dict(zip(items.tolist(), scores.tolist(), strict=True))
     lowest = float(scores.min(initial=np.float32(0.0)))
     at = {one.place: one for one in placed}
     rest = iter(organic)
     answer = []
     for place in range(len(organic) + len(placed)):
         if place in at:
-            one = at[place]
-            score, reason = own.get(one.item, lowest), f"part of {one.campaign}"
-            answer.append(Recommendation(one.item, score, place, PROMOTED, reason, campaign=one.campaign))
+            new = at[place]
+            ranked = np.flatnonzero(items == new.item)
+            score = float(scores[ranked[0]]) if len(ranked) else lowest
+            reason = f"part of {new.campaign}"
+            answer.append(Recommendation(new.item, score, place, PROMOTED, reason, campaign=new.campaign))
         else:
-            answer.append(replace(next(rest), position=place))
+            one = next(rest)
+            answer.append(Recommendation(one.item, one.score, place, one.source, one.reason))
     return tuple(answer)

@@ -16,7 +16,7 @@ from reco_assets.candidates.sources import SIMILAR, Candidates
 from reco_assets.events.contract import EventType
 from reco_assets.features.ranking import ranking_features
 from reco_assets.recommender.bundle import Bundle
-from reco_assets.recommender.exploration import explored
+from reco_assets.recommender.exploration import NEW, explored
 from reco_assets.recommender.policy.columns import Table
 from reco_assets.recommender.policy.compiled import Compiled, Within
 from reco_assets.recommender.policy.masks import Bools
@@ -63,11 +63,17 @@ def propose(
     bundle: Bundle,
     policy: Policy,
     now: int,
-    within: Within | None = None,
 ) -> tuple[History, Candidates]:
     """The history and the candidates of a request; shared by serving and training."""
     past = current_history(request, state, now)
-    blocked = blocked_items(request, past, bundle, policy)
+    return past, _candidates(
+        request, past, blocked_items(request, past, bundle, policy), bundle, policy, None
+    )
+
+
+def _candidates(
+    request: Request, past: History, blocked: Int32s, bundle: Bundle, policy: Policy, within: Within | None
+) -> Candidates:
     only = bundle.category_popular.of_category(request.category) if request.category is not None else None
     if only is None and within is not None:
         only = within.popular[: policy.candidates]
@@ -77,7 +83,7 @@ def propose(
     if request.category is not None:
         keep = bundle.items.category[candidates.items] == request.category
         candidates = Candidates(candidates.items[keep], candidates.scores[keep])
-    return past, candidates
+    return candidates
 
 
 def features_of(
@@ -132,8 +138,8 @@ def recommend(
     witness
         Is told the candidates and their features, also where there is no ranker to read them.
     rules
-        What the policy says of single products; its ``policy`` is to be given as ``policy``. A request
-        with filters needs some.
+        What the policy says of single products; its ``policy`` is to be given as ``policy``. Without
+        any, the filters of the request hold all the same.
 
     Returns
     -------
@@ -142,7 +148,9 @@ def recommend(
     if rules is None and request.filters:
         rules = Compiled(Table(bundle), policy)
     within = rules.within(request) if rules is not None else None
-    past, candidates = propose(request, state, bundle, policy, now, within)
+    past = current_history(request, state, now)
+    blocked = blocked_items(request, past, bundle, policy)
+    candidates = _candidates(request, past, blocked, bundle, policy, within)
     if bundle.ranker is not None or witness is not None:
         matrix = features_of(request, state, past, candidates, bundle, now)
         if witness is not None:
@@ -163,18 +171,17 @@ def recommend(
     chosen = caps.within(ranked.items, request.n)
     if len(chosen) < request.n:
         # the candidates alone do not make a full and varied answer: popular products follow them
-        blocked = blocked_items(request, past, bundle, policy)
         taken = np.concatenate([blocked, ranked.items])
         ranked = ranked.followed_by(_most_popular(request.category, taken, bundle, within))
         chosen = caps.fill(ranked.items, request.n)
     placed: tuple[Promoted, ...] = ()
     if rules is not None and rules.campaigns:
-        hidden = _hidden(request, past, bundle, policy, within)
+        hidden = _hidden(request, blocked, bundle, within)
         standing = ranked.items[chosen].tolist()
         placed = promoted(rules.campaigns, rules.max_promoted, standing, ranked.items, hidden, caps, now)
         if placed:
             beside = [one.item for one in placed]
-            kept = np.flatnonzero(~np.isin(ranked.items, beside))
+            kept = np.flatnonzero((ranked.items != np.array(beside, np.int32)[:, None]).all(axis=0))
             chosen = kept[caps.fill(ranked.items[kept], len(chosen) - len(placed), beside)]
     shares = ranked.by_source[chosen] / _best(ranked.by_source)
     recommendations = explained(ranked.items[chosen], ranked.scores[chosen], shares, past, bundle)
@@ -186,7 +193,7 @@ def recommend(
             request,
             bundle,
             policy,
-            blocked=blocked_items(request, past, bundle, policy),
+            blocked=blocked,
             seen=past.items,
             caps=caps,
             allowed=within.allowed if within is not None else None,
@@ -194,9 +201,10 @@ def recommend(
         )
     if rules is not None and rules.boosts is not None:
         boosts = rules.boosts
+        moved = boosts.which[[one.item for one in recommendations]].tolist()
         recommendations = tuple(
-            replace(one, rules=names) if (names := boosts.names_of(one.item)) else one
-            for one in recommendations
+            replace(one, rules=boosts.named(bits)) if bits and one.source != NEW else one
+            for one, bits in zip(recommendations, moved, strict=True)
         )
     return Decision(
         recommendations,
@@ -292,14 +300,17 @@ def _free(ranked: Int32s, category: int | None, taken: Int32s, bundle: Bundle) -
 
 
 def _most_popular(category: int | None, taken: Int32s, bundle: Bundle, within: Within | None) -> Int32s:
-    ranked = bundle.popular.ranked if within is None else within.popular
+    ranked = bundle.popular.ranked
+    if within is not None:
+        # the list that is kept does not reach down to the last product of a small category
+        ranked = within.popular if category is None else ranked[within.allowed[ranked]]
     return _free(ranked, category, taken, bundle)[:_REST]
 
 
-def _hidden(request: Request, past: History, bundle: Bundle, policy: Policy, within: Within | None) -> Bools:
+def _hidden(request: Request, blocked: Int32s, bundle: Bundle, within: Within | None) -> Bools:
     """``bool[n_items]``: everything that may not answer ``request``."""
     hidden = ~within.allowed if within is not None else np.zeros(len(bundle.items), np.bool_)
-    hidden[blocked_items(request, past, bundle, policy)] = True
+    hidden[blocked] = True
     if request.category is not None:
         hidden |= bundle.items.category != request.category
     return hidden

@@ -45,9 +45,9 @@ class Boosts:
                 mask = holds(boost.when, table)
             except BadExpression as error:
                 raise at_field(error, f"boosts[{number}].when", name) from error
-            multiply[mask] *= np.float32(boost.multiply)
-            add[mask] += np.float32(boost.add)
-            which[mask] |= np.uint64(1 << number)
+            multiply *= np.where(mask, np.float32(boost.multiply), np.float32(1.0))
+            add += np.where(mask, np.float32(boost.add), np.float32(0.0))
+            which |= mask.astype(np.uint64) << np.uint64(number)
         return cls(tuple(boost.name for boost in boosts), multiply, add, which)
 
     def applied(self, items: Int32s, scores: Floats) -> Floats:
@@ -67,7 +67,6 @@ class Boosts:
         boosted[touched] = low + (relevance * self.multiply[rows] + self.add[rows]) * span
         return boosted
 
-    def names_of(self, item: int) -> tuple[str, ...]:
-        """Names of the boosts that are for the product at row ``item``."""
-        bits = int(self.which[item])
-        return tuple(name for number, name in enumerate(self.names) if bits >> number & 1) if bits else ()
+    def named(self, bits: int) -> tuple[str, ...]:
+        """Names of the boosts that ``bits`` of ``which`` mean."""
+        return tuple(name for number, name in enumerate(self.names) if bits >> number & 1)
