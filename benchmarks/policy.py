@@ -101,8 +101,11 @@ def measured(shop: Shop, bundle: Bundle, people: int) -> dict[str, Value]:
     }
     log(f"answering {len(known):,} people {len(kinds)} times")
     times: dict[str, list[float]] = {name: [] for name in kinds}
+    turns = list(kinds.items())
     for number, person in enumerate([*known[:50], *known]):
-        for name, (told, request) in kinds.items():
+        # whoever comes first finds the person's products in no cache
+        turns.append(turns.pop(0))
+        for name, (told, request) in turns:
             started = time.perf_counter()
             _answered(told, request, person, bundle, shop.now)
             if number >= 50:  # the first compile and page in

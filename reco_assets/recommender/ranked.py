@@ -39,24 +39,17 @@ class Ranked:
 
 
 def interleaved(
-    organic: Sequence[Recommendation], placed: Sequence[Promoted], items: Int32s, scores: Floats
+    organic: Sequence[Recommendation], placed: Sequence[Promoted], ranked: Ranked
 ) -> tuple[Recommendation, ...]:
-    """``organic`` with the promoted products at their places; ``items`` and ``scores`` are what was ranked.
+    """The answer of ``organic`` and the promoted products, in the order of their places.
 
     A promoted product has its own score where it was ranked, else the lowest.
     """
-    lowest = float(scores.min(initial=np.float32(0.0)))
-    at = {one.place: one for one in placed}
-    rest = iter(organic)
-    answer = []
-    for place in range(len(organic) + len(placed)):
-        if place in at:
-            new = at[place]
-            ranked = np.flatnonzero(items == new.item)
-            score = float(scores[ranked[0]]) if len(ranked) else lowest
-            reason = f"part of {new.campaign}"
-            answer.append(Recommendation(new.item, score, place, PROMOTED, reason, campaign=new.campaign))
-        else:
-            one = next(rest)
-            answer.append(Recommendation(one.item, one.score, place, one.source, one.reason))
+    answer = list(organic)
+    for one in placed:  # by place, so each finds what stands before it
+        own = np.flatnonzero(ranked.items == one.item)
+        score = float(ranked.scores[own[0]] if len(own) else ranked.scores.min(initial=np.float32(0.0)))
+        reason = f"part of {one.campaign}"
+        shown = Recommendation(one.item, score, one.place, PROMOTED, reason, campaign=one.campaign)
+        answer.insert(one.place, shown)
     return tuple(answer)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from math import ceil
 from typing import Final
@@ -16,7 +15,7 @@ from reco_assets.candidates.sources import SIMILAR, Candidates
 from reco_assets.events.contract import EventType
 from reco_assets.features.ranking import ranking_features
 from reco_assets.recommender.bundle import Bundle
-from reco_assets.recommender.exploration import NEW, explored
+from reco_assets.recommender.exploration import explored
 from reco_assets.recommender.policy.columns import Table
 from reco_assets.recommender.policy.compiled import Compiled, Within
 from reco_assets.recommender.policy.masks import Bools
@@ -183,10 +182,15 @@ def recommend(
             beside = [one.item for one in placed]
             kept = np.flatnonzero((ranked.items != np.array(beside, np.int32)[:, None]).all(axis=0))
             chosen = kept[caps.fill(ranked.items[kept], len(chosen) - len(placed), beside)]
+    taken_places = {one.place for one in placed}
+    places = [place for place in range(len(chosen) + len(placed)) if place not in taken_places]
     shares = ranked.by_source[chosen] / _best(ranked.by_source)
-    recommendations = explained(ranked.items[chosen], ranked.scores[chosen], shares, past, bundle)
+    boosts = rules.boosts if rules is not None else None
+    recommendations = explained(
+        ranked.items[chosen], ranked.scores[chosen], shares, past, bundle, places, boosts
+    )
     if placed:
-        recommendations = interleaved(recommendations, placed, ranked.items, ranked.scores)
+        recommendations = interleaved(recommendations, placed, ranked)
     if policy.explore > 0.0 and len(bundle.newcomers):
         recommendations = explored(
             recommendations,
@@ -197,14 +201,7 @@ def recommend(
             seen=past.items,
             caps=caps,
             allowed=within.allowed if within is not None else None,
-            fixed=frozenset(one.place for one in placed),
-        )
-    if rules is not None and rules.boosts is not None:
-        boosts = rules.boosts
-        moved = boosts.which[[one.item for one in recommendations]].tolist()
-        recommendations = tuple(
-            replace(one, rules=boosts.named(bits)) if bits and one.source != NEW else one
-            for one, bits in zip(recommendations, moved, strict=True)
+            fixed=frozenset(taken_places),
         )
     return Decision(
         recommendations,
