@@ -48,6 +48,7 @@ _EXAMPLES: Final[dict[str, Json]] = {
         "session_id": "s7",
         "context": {"page": "home", "device": "mobile", "products": ["p1", "p9"]},
         "num_recommendations": 5,
+        "filters": "price < 80",
     },
     "/similar": {"product_id": "p1", "num_recommendations": 5},
     "/trending": {"num_recommendations": 5},

@@ -28,14 +28,22 @@ class PolicyWatch:
     ----------
     text
         What is in force; empty where the bundle's own rules are, None before there is a bundle.
-    trouble
+    fault
         Why the file is not what is served, where it is not.
+    unkept
+        Why what is served was not kept for replays, where it was not; it is tried again.
     """
 
     settings: Settings
     text: bytes | None = None
-    trouble: str | None = None
+    fault: str | None = None
+    unkept: str | None = None
     _seen: tuple[_Stamp, str] | None = field(default=None, repr=False)
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong, for /health."""
+        return self.fault or self.unkept
 
     def rules_of(self, bundle: Bundle) -> Rules:
         """The rules for a bundle that is being loaded.
@@ -58,6 +66,8 @@ class PolicyWatch:
 
     def look(self, bundle: Bundle) -> Rules | None:
         """The rules of the file where it says something else than what is in force; None where not."""
+        if self.unkept is not None and self.text is not None:
+            self._keep(self.text)
         seen = (self._stamp(), bundle.version)
         if seen == self._seen:
             return None
@@ -65,28 +75,35 @@ class PolicyWatch:
         try:
             text = self._content()
             if text == self.text:
-                self.trouble = None
+                self.fault = None
                 return None
             rules = _read(text, bundle, str(self.settings.policy_file))
-        except (RecoError, OSError) as error:
-            self.trouble = f"{error}; what held before goes on"
-            log.warning("the policy file cannot be used: %s", error)
+        except Exception as error:
+            # a policy that a defect keeps from answering is refused like one that is written wrong
+            self.fault = f"{error or type(error).__name__}; what held before goes on"
+            expected = isinstance(error, RecoError | OSError)
+            log.warning("the policy file cannot be used: %s", error, exc_info=not expected)
             return None
-        self.text, self.trouble = text, None
+        self.text, self.fault = text, None
         log.info("policy %s holds", rules.digest or "of the bundle")
+        self._keep(text)
+        return rules
+
+    def _keep(self, text: bytes) -> None:
         try:
             keep(self.settings.policies_folder, text)
         except OSError as error:
             # it is served all the same: what it forbids must not be shown
-            self.trouble = f"it holds, but was not kept for replays: {error}"
-        return rules
+            self.unkept = f"it holds, but was not kept for replays: {error}"
+        else:
+            self.unkept = None
 
     def _last(self, bundle: Bundle) -> Rules:
         try:
             text = last_kept(self.settings.policies_folder)
             return Rules(bundle) if text is None else _read(text, bundle, "served last")
         except (RecoError, OSError) as error:
-            self.trouble = f"{self.trouble}; nor can the one that was served last: {error}"
+            self.fault = f"{self.fault}; nor can the one that was served last: {error}"
             log.warning("the policy that was served last cannot be used: %s", error)
             return Rules(bundle)
 

@@ -109,20 +109,21 @@ class Sources:
     ) -> Candidates:
         """Propose up to ``most`` distinct items, none of them ``blocked``, with every source's score.
 
-        ``only`` adds a further list in front, for a request that is limited to a category. Of all lists,
-        what ``allowed`` (``bool[n_items]``) does not have is left out.
+        ``only`` adds a further list in front, for a request that is limited. Of all lists, what ``allowed``
+        (``bool[n_items]``) does not have is left out; ``only`` then has to make up for it.
         The sources take turns, so that each gets its best in; popular ends the list, so the
         union is as long as the catalogue allows.
         """
         queries = [retriever.query(history, scratch) for retriever in self.retrievers.values()]
         lists = [query.top(QUOTA) for query in queries[:-1]]
-        lists.append(queries[-1].top(most + len(blocked)))
+        lists.append(queries[-1].top(most + len(blocked) if allowed is None else QUOTA))
         if only is not None:
             lists.insert(0, only)
+        ends, listed = np.cumsum([len(part) for part in lists]), np.concatenate(lists)
         if allowed is not None:
-            lists = [part[allowed[part]] for part in lists]
-        ends = np.cumsum([len(part) for part in lists])
-        items = union(np.concatenate(lists), ends, blocked, scratch.seen, most)
+            kept = allowed[listed]
+            ends, listed = np.concatenate([[0], np.cumsum(kept)])[ends], listed[kept]
+        items = union(listed, ends, blocked, scratch.seen, most)
         scores = np.empty((len(items), len(queries)), np.float32)
         for column, query in enumerate(queries):
             scores[:, column] = query.score(items)

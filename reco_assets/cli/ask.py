@@ -32,6 +32,9 @@ def recommend(
     ] = None,
     session: Annotated[str | None, typer.Option(help="Session id.")] = None,
     category: Annotated[str | None, typer.Option(help="Only products of this category.")] = None,
+    filters: Annotated[
+        str | None, typer.Option(help="Only products that this expression is true for; see docs/policy.md.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask the running service for a user's products.
@@ -43,6 +46,8 @@ def recommend(
     * `reco recommend u42 -n 5 --json`
 
     * `reco recommend somebody-new --product p17 --product p3`
+
+    * `reco recommend u42 --filters 'price < 80 and brand is not null'`
     """
     body: dict[str, object] = {"user_id": user, "num_recommendations": num}
     if product:
@@ -51,6 +56,8 @@ def recommend(
         body["session_id"] = session
     if category is not None:
         body["category"] = category
+    if filters is not None:
+        body["filters"] = filters
     _tell(ask(Settings(), "recommend", body), f"For {user}", as_json)
 
 

@@ -79,7 +79,8 @@ class GraphRun:
 def lake_tables(lake: Lake) -> tuple[TableVersion, ...]:
     """Every table that exists, with its rows (from the log) and Delta version."""
     found = []
-    names = [*PARTITIONS, "raw/catalogue", "raw/users", "silver/products", "silver/users", "silver/orders"]
+    silver = ("silver/products", "silver/users", "silver/orders")
+    names = [*PARTITIONS, "raw/attributes", "raw/catalogue", "raw/users", *silver]
     for name in sorted(names, key=lambda name: (("raw", "silver", "gold").index(name.split("/")[0]), name)):
         if lake.exists(name):
             found.append(TableVersion(name, lake.rows(name), lake.open(name).version()))

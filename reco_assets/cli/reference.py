@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, get_args, get_origin
+
+import msgspec
 
 from reco_assets.cli.lazy import load
 from reco_assets.cli.main import COMMANDS
@@ -17,6 +19,7 @@ from reco_assets.events.contract import FIELDS, VERSION
 from reco_assets.features.catalogue import Feature, all_features
 from reco_assets.platform.lake import PARTITIONS
 from reco_assets.platform.settings import Settings
+from reco_assets.recommender.policy.document import Boost, Document, Promotion, Restricted
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "reference.md"
 
@@ -28,6 +31,7 @@ def page() -> str:
         "Made from the code by `make reference`; edit the code, not this page.",
         *_settings(),
         *_commands(),
+        *_policy(),
         *_events(),
         *_tables(),
         *_features(),
@@ -77,6 +81,50 @@ def _command(path: str, command: Any) -> Iterator[str]:  # noqa: ANN401 - privat
     ]
     if rows:
         yield _table(("option", "default", "what it does"), rows)
+
+
+def _policy() -> Iterator[str]:
+    yield "## Policy file"
+    yield "TOML; what it leaves out is as the bundle proposes it. [Policy](policy.md) explains the fields."
+    schemas = msgspec.json.schema_components([Document])[1]
+    for kind, title in (
+        (Document, "The file"),
+        (Restricted, "`[age]`, `[region]`"),
+        (Boost, "`[[boosts]]`"),
+        (Promotion, "`[[promotions]]`"),
+    ):
+        yield f"### {title}"
+        yield _table(
+            ("field", "type", "default", "what it is"),
+            (_policy_field(name, field) for name, field in schemas[kind.__name__]["properties"].items()),
+        )
+
+
+def _policy_field(name: str, field: Mapping[str, Any]) -> tuple[str, ...]:
+    told = {**field, **next((one for one in field.get("anyOf", ()) if one.get("type") != "null"), {})}
+    kind = told.get("format") or told.get("type") or ("table" if "$ref" in told else "")
+    if told.get("type") == "array":
+        kind = "tables" if "$ref" in told["items"] else "list of texts"
+    if "enum" in told:
+        kind = " or ".join(f"`{one}`" for one in told["enum"])
+    bounds = (
+        _policy_bound(told, "from", "minimum", "exclusiveMinimum"),
+        _policy_bound(told, "to", "maximum", "exclusiveMaximum"),
+    )
+    limits = " ".join(filter(None, bounds))
+    default = field.get("default")
+    return (
+        f"`{name}`",
+        f"{kind} {limits}".strip(),
+        "" if default is None or default == [] else _value(default),
+        field.get("description") or told.get("description", ""),
+    )
+
+
+def _policy_bound(told: Mapping[str, Any], word: str, closed: str, opened: str) -> str:
+    if opened in told:
+        return f"{'above' if word == 'from' else 'below'} {told[opened]:g}"
+    return f"{word} {told[closed]:g}" if closed in told else ""
 
 
 def _events() -> Iterator[str]:

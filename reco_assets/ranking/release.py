@@ -31,6 +31,7 @@ from reco_assets.recommender.types import Policy, Request
 #: Tables whose Delta version a bundle names.
 _INPUTS = (
     "raw/events",
+    "raw/attributes",
     "silver/products",
     "silver/interactions",
     "gold/user_windows",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -39,22 +39,17 @@ class Ranked:
 
 
 def interleaved(
-    organic: Sequence[Recommendation], placed: Sequence[Promoted], items: Int32s, scores: Floats
+    organic: Sequence[Recommendation], placed: Sequence[Promoted], ranked: Ranked
 ) -> tuple[Recommendation, ...]:
-    """``organic`` with the promoted products at their places; ``items`` and ``scores`` are what was ranked.
+    """The answer of ``organic`` and the promoted products, in the order of their places.
 
     A promoted product has its own score where it was ranked, else the lowest.
     """
-    own = dict(zip(items.tolist(), scores.tolist(), strict=True))
-    lowest = float(scores.min(initial=np.float32(0.0)))
-    at = {one.place: one for one in placed}
-    rest = iter(organic)
-    answer = []
-    for place in range(len(organic) + len(placed)):
-        if place in at:
-            one = at[place]
-            score, reason = own.get(one.item, lowest), f"part of {one.campaign}"
-            answer.append(Recommendation(one.item, score, place, PROMOTED, reason, campaign=one.campaign))
-        else:
-            answer.append(replace(next(rest), position=place))
+    answer = list(organic)
+    for one in placed:  # by place, so each finds what stands before it
+        own = np.flatnonzero(ranked.items == one.item)
+        score = float(ranked.scores[own[0]] if len(own) else ranked.scores.min(initial=np.float32(0.0)))
+        reason = f"part of {one.campaign}"
+        shown = Recommendation(one.item, score, one.place, PROMOTED, reason, campaign=one.campaign)
+        answer.insert(one.place, shown)
     return tuple(answer)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from math import ceil
 from typing import Final
@@ -63,11 +62,17 @@ def propose(
     bundle: Bundle,
     policy: Policy,
     now: int,
-    within: Within | None = None,
 ) -> tuple[History, Candidates]:
     """The history and the candidates of a request; shared by serving and training."""
     past = current_history(request, state, now)
-    blocked = blocked_items(request, past, bundle, policy)
+    return past, _candidates(
+        request, past, blocked_items(request, past, bundle, policy), bundle, policy, None
+    )
+
+
+def _candidates(
+    request: Request, past: History, blocked: Int32s, bundle: Bundle, policy: Policy, within: Within | None
+) -> Candidates:
     only = bundle.category_popular.of_category(request.category) if request.category is not None else None
     if only is None and within is not None:
         only = within.popular[: policy.candidates]
@@ -77,7 +82,7 @@ def propose(
     if request.category is not None:
         keep = bundle.items.category[candidates.items] == request.category
         candidates = Candidates(candidates.items[keep], candidates.scores[keep])
-    return past, candidates
+    return candidates
 
 
 def features_of(
@@ -132,8 +137,8 @@ def recommend(
     witness
         Is told the candidates and their features, also where there is no ranker to read them.
     rules
-        What the policy says of single products; its ``policy`` is to be given as ``policy``. A request
-        with filters needs some.
+        What the policy says of single products; its ``policy`` is to be given as ``policy``. Without
+        any, the filters of the request hold all the same.
 
     Returns
     -------
@@ -142,7 +147,9 @@ def recommend(
     if rules is None and request.filters:
         rules = Compiled(Table(bundle), policy)
     within = rules.within(request) if rules is not None else None
-    past, candidates = propose(request, state, bundle, policy, now, within)
+    past = current_history(request, state, now)
+    blocked = blocked_items(request, past, bundle, policy)
+    candidates = _candidates(request, past, blocked, bundle, policy, within)
     if bundle.ranker is not None or witness is not None:
         matrix = features_of(request, state, past, candidates, bundle, now)
         if witness is not None:
@@ -163,40 +170,38 @@ def recommend(
     chosen = caps.within(ranked.items, request.n)
     if len(chosen) < request.n:
         # the candidates alone do not make a full and varied answer: popular products follow them
-        blocked = blocked_items(request, past, bundle, policy)
         taken = np.concatenate([blocked, ranked.items])
         ranked = ranked.followed_by(_most_popular(request.category, taken, bundle, within))
         chosen = caps.fill(ranked.items, request.n)
     placed: tuple[Promoted, ...] = ()
     if rules is not None and rules.campaigns:
-        hidden = _hidden(request, past, bundle, policy, within)
+        hidden = _hidden(request, blocked, bundle, within)
         standing = ranked.items[chosen].tolist()
         placed = promoted(rules.campaigns, rules.max_promoted, standing, ranked.items, hidden, caps, now)
         if placed:
             beside = [one.item for one in placed]
-            kept = np.flatnonzero(~np.isin(ranked.items, beside))
+            kept = np.flatnonzero((ranked.items != np.array(beside, np.int32)[:, None]).all(axis=0))
             chosen = kept[caps.fill(ranked.items[kept], len(chosen) - len(placed), beside)]
+    taken_places = {one.place for one in placed}
+    places = [place for place in range(len(chosen) + len(placed)) if place not in taken_places]
     shares = ranked.by_source[chosen] / _best(ranked.by_source)
-    recommendations = explained(ranked.items[chosen], ranked.scores[chosen], shares, past, bundle)
+    boosts = rules.boosts if rules is not None else None
+    recommendations = explained(
+        ranked.items[chosen], ranked.scores[chosen], shares, past, bundle, places, boosts
+    )
     if placed:
-        recommendations = interleaved(recommendations, placed, ranked.items, ranked.scores)
+        recommendations = interleaved(recommendations, placed, ranked)
     if policy.explore > 0.0 and len(bundle.newcomers):
         recommendations = explored(
             recommendations,
             request,
             bundle,
             policy,
-            blocked=blocked_items(request, past, bundle, policy),
+            blocked=blocked,
             seen=past.items,
             caps=caps,
             allowed=within.allowed if within is not None else None,
-            fixed=frozenset(one.place for one in placed),
-        )
-    if rules is not None and rules.boosts is not None:
-        boosts = rules.boosts
-        recommendations = tuple(
-            replace(one, rules=names) if (names := boosts.names_of(one.item)) else one
-            for one in recommendations
+            fixed=frozenset(taken_places),
         )
     return Decision(
         recommendations,
@@ -293,14 +298,17 @@ def _free(ranked: Int32s, category: int | None, taken: Int32s, bundle: Bundle) -
 
 
 def _most_popular(category: int | None, taken: Int32s, bundle: Bundle, within: Within | None) -> Int32s:
-    ranked = bundle.popular.ranked if within is None else within.popular
+    ranked = bundle.popular.ranked
+    if within is not None:
+        # the list that is kept does not reach down to the last product of a small category
+        ranked = within.popular if category is None else ranked[within.allowed[ranked]]
     return _free(ranked, category, taken, bundle)[:_REST]
 
 
-def _hidden(request: Request, past: History, bundle: Bundle, policy: Policy, within: Within | None) -> Bools:
+def _hidden(request: Request, blocked: Int32s, bundle: Bundle, within: Within | None) -> Bools:
     """``bool[n_items]``: everything that may not answer ``request``."""
     hidden = ~within.allowed if within is not None else np.zeros(len(bundle.items), np.bool_)
-    hidden[blocked_items(request, past, bundle, policy)] = True
+    hidden[blocked] = True
     if request.category is not None:
         hidden |= bundle.items.category != request.category
     return hidden

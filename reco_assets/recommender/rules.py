@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 from reco_assets.recommender.types import Int32s, Int64s
 
@@ -28,6 +29,34 @@ def within_cap(groups: Int32s, n: int, cap: int) -> Int64s:
             counts[group] += 1
             taken.append(at)
     return np.array(taken, np.int64)
+
+
+@njit(cache=True, nogil=True)
+def _fitting(
+    category: Int32s,
+    brand: Int32s,
+    beside_category: Int32s,
+    beside_brand: Int32s,
+    n: int,
+    per_category: int,
+    per_brand: int,
+) -> Int64s:
+    taken = np.empty(n, np.int64)
+    count = 0
+    for at in range(len(category)):
+        if count == n:
+            break
+        same_category = same_brand = 0
+        for k in range(len(beside_category)):
+            same_category += beside_category[k] == category[at]
+            same_brand += beside_brand[k] == brand[at]
+        for k in range(count):
+            same_category += category[taken[k]] == category[at]
+            same_brand += brand[taken[k]] == brand[at]
+        if (category[at] < 0 or same_category < per_category) and (brand[at] < 0 or same_brand < per_brand):
+            taken[count] = at
+            count += 1
+    return taken[:count]
 
 
 @dataclass(frozen=True)
@@ -61,16 +90,16 @@ class Caps:
         """Places of the first ``n`` of ``items``, best first, that fit together with ``beside``."""
         if not beside and self.per_brand >= n:
             return within_cap(self.category[items], n, self.per_category)
-        categories: Counter[int] = Counter(self.category[list(beside)].tolist())
-        brands: Counter[int] = Counter(self.brand[list(beside)].tolist())
-        taken: list[int] = []
-        for at, item in enumerate(items.tolist()):
-            if len(taken) == n:
-                break
-            if self.room(item, categories, brands):
-                self.count(item, categories, brands)
-                taken.append(at)
-        return np.array(taken, np.int64)
+        rows = np.array(beside, np.int32)
+        return _fitting(
+            self.category[items],
+            self.brand[items],
+            self.category[rows],
+            self.brand[rows],
+            n,
+            self.per_category,
+            self.per_brand,
+        )
 
     def fill(self, items: Int32s, n: int, beside: Sequence[int] = ()) -> Int64s:
         """Places as :meth:`within` finds them, and the best of the rest where they are fewer than ``n``.

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from reco_assets.catalogue.attributes import ATTRIBUTES, ATTRIBUTES_SCHEMA
 from reco_assets.features.catalogue import PRODUCT_FEATURES, names
 from reco_assets.interactions.history import load_history
 from reco_assets.platform.duckdb_engine import DuckDBEngine
@@ -41,6 +42,15 @@ def sold_out_at_noon(lake: Lake) -> Lake:
         )
         build(engine, date(2024, 5, 1), date(2024, 5, 2))
     return lake
+
+
+def test_columns_of_the_shops_own_stand_beside_its_products(sold_out_at_noon: Lake) -> None:
+    rows = [("file:x", 1, "p2", moment("2024-05-01"), "margin", "0.25")]
+    told = pl.DataFrame(rows, schema=ATTRIBUTES_SCHEMA, orient="row")
+    sold_out_at_noon.append(ATTRIBUTES, told.to_arrow())
+    items = load_history(sold_out_at_noon).items
+    margin = items.columns.numbers["margin"]
+    assert (margin[items.row("p2")], np.isnan(margin[items.row("p1")])) == (0.25, True)
 
 
 def test_a_product_that_sells_out_at_noon_is_sold_out_at_noon(sold_out_at_noon: Lake) -> None:

@@ -15,7 +15,7 @@ from reco_assets.catalogue.strings import Strings
 from reco_assets.errors import BadExpression
 from reco_assets.features.catalogue import PRODUCT_FEATURES, names
 from reco_assets.recommender.policy.columns import Table
-from reco_assets.recommender.policy.masks import holds, is_live
+from reco_assets.recommender.policy.masks import holds
 from reco_assets.recommender.policy.parser import DEEPEST, MOST_CHARACTERS
 from tests.candidates.shops import Product, shop
 from tests.recommender.shops import Shape, bundle
@@ -120,11 +120,6 @@ def test_a_column_that_is_nearly_right_is_proposed() -> None:
     with pytest.raises(BadExpression) as caught:
         true_of("prise < 5")
     assert caught.value.hint == "did you mean price?"
-
-
-def test_prices_and_stock_change_between_bundles_and_brands_do_not() -> None:
-    assert is_live("brand = 'x' or not (price < 5)")
-    assert not is_live("brand = 'x' and margin > 1")
 
 
 @st.composite

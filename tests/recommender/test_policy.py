@@ -8,6 +8,7 @@ from functools import cache, cached_property
 from math import ceil
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.exploration import NEW
 from reco_assets.recommender.fallback import popular_within
 from reco_assets.recommender.newcomers import WORLDS, Newcomers
+from reco_assets.recommender.policy import compiled
 from reco_assets.recommender.policy.columns import Table
 from reco_assets.recommender.policy.compiled import Compiled
 from reco_assets.recommender.policy.document import Boost, Document, Promotion, Restricted
@@ -326,6 +328,15 @@ def test_a_filter_of_the_request_is_kept_without_any_policy() -> None:
     answer = recommend(wanted, empty_state(), bundle(SHOP), bundle(SHOP).policy, NOW)
     brands = bundle(SHOP).items.brand_names
     assert {brands[int(bundle(SHOP).items.brand[one.item])] for one in answer.recommendations} == {"b2"}
+
+
+def test_a_small_category_is_looked_for_behind_what_is_popular(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "_REACH", 3)
+    items = bundle(SHOP).items
+    own = np.flatnonzero((items.category == 2) & (items.brand == 1))
+    found = shown(Document(version=1, candidates=1, filter="brand = 'b1'"), n=20, category=2)
+    assert sorted(found) == own.tolist()
+    assert len(own) > 0
 
 
 def test_a_boost_moves_a_product_and_the_answer_says_so() -> None:

@@ -34,6 +34,9 @@ def test_the_answer_itself_is_json(asking: Running, capsys: pytest.CaptureFixtur
     assert run(["recommend", "u1", "-n", "3", "--category", "tools", "--session", "s", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert [one["category"] for one in answer["recommendations"]] == ["tools"] * 3
+    assert run(["recommend", "u1", "--filters", "brand = 'brand 2'", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert {int(one["product_id"][1:]) % 5 for one in answer["recommendations"]} == {2}
     assert run(["similar", "p1", "-n", "2", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["recommendations"]) == 2
 

@@ -204,6 +204,10 @@ def test_a_full_disk_does_not_keep_a_policy_from_holding(tmp_path: Path) -> None
     held = watch(tmp_path)
     assert held.rules_of(bundle("b")).text == FILE
     assert "was not kept for replays" in str(held.trouble)
+    (tmp_path / "policies").unlink()
+    assert held.look(bundle("b")) is None
+    assert held.trouble is None
+    assert kept_text(tmp_path / "policies", digest_of(FILE)) == FILE
 
 
 def test_a_changed_text_is_not_taken_for_the_one_that_was_served(tmp_path: Path) -> None:

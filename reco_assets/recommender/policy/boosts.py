@@ -7,12 +7,15 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from reco_assets.errors import BadExpression
 from reco_assets.recommender.policy.columns import Table
 from reco_assets.recommender.policy.document import Boost, at_field
 from reco_assets.recommender.policy.masks import holds
 from reco_assets.recommender.types import Floats, Int32s
+
+Bits = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Boosts:
     names: tuple[str, ...]
     multiply: Floats
     add: Floats
-    which: npt.NDArray[np.uint64]
+    which: Bits
 
     @classmethod
     def of(cls, boosts: list[Boost], table: Table, name: str) -> Self:
@@ -45,9 +48,9 @@ class Boosts:
                 mask = holds(boost.when, table)
             except BadExpression as error:
                 raise at_field(error, f"boosts[{number}].when", name) from error
-            multiply[mask] *= np.float32(boost.multiply)
-            add[mask] += np.float32(boost.add)
-            which[mask] |= np.uint64(1 << number)
+            multiply *= np.where(mask, np.float32(boost.multiply), np.float32(1.0))
+            add += np.where(mask, np.float32(boost.add), np.float32(0.0))
+            which |= mask.astype(np.uint64) << np.uint64(number)
         return cls(tuple(boost.name for boost in boosts), multiply, add, which)
 
     def applied(self, items: Int32s, scores: Floats) -> Floats:
@@ -56,18 +59,24 @@ class Boosts:
         They count on the scale from the lowest score, 0, to the highest, 1, so that they mean the same
         for a ranker's margins, which may be negative, and a blend's sums.
         """
-        touched = np.flatnonzero(self.which[items])
-        if not len(touched):
-            return scores
-        low, high = scores.min(), scores.max()
-        span = high - low if high > low else np.float32(1.0)
-        rows = items[touched]
-        boosted = scores.copy()
-        relevance = (scores[touched] - low) / span
-        boosted[touched] = low + (relevance * self.multiply[rows] + self.add[rows]) * span
-        return boosted
+        return _boosted(items, scores, self.which, self.multiply, self.add)
 
-    def names_of(self, item: int) -> tuple[str, ...]:
-        """Names of the boosts that are for the product at row ``item``."""
-        bits = int(self.which[item])
-        return tuple(name for number, name in enumerate(self.names) if bits >> number & 1) if bits else ()
+    def named(self, bits: int) -> tuple[str, ...]:
+        """Names of the boosts that ``bits`` of ``which`` mean."""
+        return tuple(name for number, name in enumerate(self.names) if bits >> number & 1)
+
+
+@njit(cache=True, nogil=True)
+def _boosted(items: Int32s, scores: Floats, which: Bits, multiply: Floats, add: Floats) -> Floats:
+    boosted = scores.copy()
+    if not len(scores):
+        return boosted
+    low, high = scores.min(), scores.max()
+    span = high - low if high > low else np.float32(1.0)
+    for at in range(len(items)):
+        row = items[at]
+        # what no boost is for keeps its score to the bit
+        if which[row] != 0:
+            relevance = (scores[at] - low) / span
+            boosted[at] = low + (relevance * multiply[row] + add[row]) * span
+    return boosted

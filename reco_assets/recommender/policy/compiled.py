@@ -11,7 +11,7 @@ import numpy as np
 
 from reco_assets.errors import BadExpression
 from reco_assets.recommender.policy.boosts import Boosts
-from reco_assets.recommender.policy.columns import Table
+from reco_assets.recommender.policy.columns import LIVE, Table
 from reco_assets.recommender.policy.document import Document, at_field
 from reco_assets.recommender.policy.limits import Ages, Regions
 from reco_assets.recommender.policy.masks import Bools, holds
@@ -66,8 +66,12 @@ class Compiled:
     max_promoted: float = 0.0
 
     @classmethod
-    def of(cls, document: Document, table: Table, digest: str, name: str) -> Self:
+    def of(
+        cls, document: Document, table: Table, digest: str, name: str, before: Compiled | None = None
+    ) -> Self:
         """The policy ``document``; ``name`` is that of its file.
+
+        ``before`` is the same on earlier product features: what does not follow them is taken from there.
 
         Raises
         ------
@@ -78,13 +82,18 @@ class Compiled:
             kept = None if document.filter is None else holds(document.filter, table)
         except BadExpression as error:
             raise at_field(error, "filter", name) from error
+        ages, regions = (None, None) if before is None else (before.ages, before.regions)
+        if document.age is not None and (ages is None or document.age.column in LIVE):
+            ages = Ages.of(document.age, table, name)
+        if document.region is not None and regions is None:
+            regions = Regions.read(document.region, table, name)
         return cls(
             table=table,
             policy=document.over(table.bundle.policy),
             digest=digest,
             filter=kept,
-            ages=None if document.age is None else Ages.of(document.age, table, name),
-            regions=None if document.region is None else Regions.read(document.region, table, name),
+            ages=ages,
+            regions=regions,
             boosts=Boosts.of(document.boosts, table, name) if document.boosts else None,
             campaigns=tuple(
                 Campaign.of(one, table, f"promotions[{number}]", name)

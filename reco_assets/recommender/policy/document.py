@@ -22,6 +22,7 @@ MOST_BYTES: Final = 1_000_000
 MOST_BOOSTS: Final = 64
 
 _Name = Annotated[str, Meta(min_length=1, max_length=64)]
+_Id = Annotated[str, Meta(min_length=1, max_length=256)]
 _Text = Annotated[str, Meta(min_length=1, max_length=MOST_CHARACTERS)]
 _Share = Annotated[float, Meta(ge=0, le=1)]
 _Hidden = Literal["hide", "show"]
@@ -55,7 +56,7 @@ class Promotion(Struct, frozen=True, forbid_unknown_fields=True):
     campaign: Annotated[_Name, Meta(description="What the answer calls it.")]
     share: Annotated[float, Meta(gt=0, le=0.5, description="Of an answer's places, at the most.")]
     when: Annotated[_Text, Meta(description="Expression: the products that it is for.")] | None = None
-    products: Annotated[list[_Name], Meta(description="Further products that it is for.")] = []
+    products: Annotated[list[_Id], Meta(description="Further products that it is for.")] = []
     start: (
         Annotated[datetime, Meta(tz=True, description="From this moment on; always, if left out.")] | None
     ) = None
@@ -101,7 +102,7 @@ class Document(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 0.3
     age: Annotated[Restricted | None, Meta(description="Least age, against `context.age`.")] = None
     region: Annotated[
-        Restricted | None, Meta(description="Regions with `\\|` between, against `context.region`.")
+        Restricted | None, Meta(description="Regions, `|` between, against `context.region`.")
     ] = None
     boosts: Annotated[list[Boost], Meta(max_length=MOST_BOOSTS)] = []
     promotions: Annotated[list[Promotion], Meta(max_length=64)] = []

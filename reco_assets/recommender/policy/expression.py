@@ -85,14 +85,3 @@ class Either:
 
 Test: TypeAlias = Compare | In | Has | IsNull
 Expression: TypeAlias = Test | Not | Both | Either
-
-
-def tests_of(expression: Expression) -> tuple[Test, ...]:
-    """Every test of ``expression``, from the left."""
-    match expression:
-        case Not(of):
-            return tests_of(of)
-        case Both(left, right) | Either(left, right):
-            return tests_of(left) + tests_of(right)
-        case test:
-            return (test,)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from reco_assets.catalogue.attributes import SEPARATORS
 from reco_assets.catalogue.items import LEVEL
 from reco_assets.errors import BadExpression
-from reco_assets.recommender.policy.columns import LIVE, PRODUCT_ID, Table, Texts
+from reco_assets.recommender.policy.columns import PRODUCT_ID, Table, Texts
 from reco_assets.recommender.policy.expression import (
     Both,
     Compare,
@@ -25,7 +25,6 @@ from reco_assets.recommender.policy.expression import (
     Not,
     Test,
     Value,
-    tests_of,
 )
 from reco_assets.recommender.policy.parser import parse
 
@@ -62,11 +61,6 @@ def holds(text: str, table: Table) -> Bools:
     return _Evaluated(text, table).of(parse(text)).yes
 
 
-def is_live(text: str) -> bool:
-    """Whether what ``text`` says of a product may change between two bundles."""
-    return any(test.column in LIVE for test in tests_of(parse(text)))
-
-
 @dataclass(frozen=True)
 class _Evaluated:
     text: str
@@ -91,8 +85,9 @@ class _Evaluated:
                 yes = self._true(expression, "=" if operation == "!=" else operation, [value])
                 return _Kleene(~yes & known, yes) if operation == "!=" else _Kleene(yes, ~yes & known)
             case In(_, values, _):
+                known = self._known(expression)
                 yes = self._true(expression, "=", values)
-                return _Kleene(yes, ~yes & self._known(expression))
+                return _Kleene(yes, ~yes & known)
             case Has(column, value, _):
                 texts = self.table.text(column)
                 known = self._known(expression)
@@ -115,12 +110,11 @@ class _Evaluated:
         return known
 
     def _true(self, test: Test, operation: str, values: Sequence[Value]) -> Bools:
-        """Whether the column of ``test`` is in that relation to one of ``values``."""
-        known = self._known(test)
+        """Whether the column of ``test``, which there is, is in that relation to one of ``values``."""
         number, texts = self.table.number(test.column), self.table.text(test.column)
         if number is not None:
             compare = _OPERATORS[operation]
-            found = np.zeros(len(known), np.bool_)
+            found = np.zeros(len(number), np.bool_)
             for value in values:
                 if isinstance(value, str):
                     self._fail(test, f"{test.column} is a number, {value!r} is a text")

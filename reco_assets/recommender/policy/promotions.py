@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from math import ceil
 from typing import Final, Self
 
@@ -44,7 +45,7 @@ class Campaign:
     start: int | None
     end: int | None
     members: Bools
-    popular: Int32s
+    popular: tuple[int, ...]
 
     @classmethod
     def of(cls, promotion: Promotion, table: Table, field: str, name: str) -> Self:
@@ -64,7 +65,7 @@ class Campaign:
             _micros(promotion.start),
             _micros(promotion.end),
             members,
-            ranked[members[ranked]][:MOST_TRIED],
+            tuple(ranked[members[ranked]][:MOST_TRIED].tolist()),
         )
 
     def runs(self, now: int) -> bool:
@@ -120,7 +121,7 @@ def promoted(
         own = [item for item in standing[: n - slots] if campaign.members[item]]
         used.update(own)
         placed = len(own)
-        for item in [*ranked[campaign.members[ranked]].tolist(), *campaign.popular.tolist()]:
+        for item in chain(ranked[campaign.members[ranked]].tolist(), campaign.popular):
             if placed >= slots or not left:
                 break
             if item in used or hidden[item] or not caps.room(item, *counts):

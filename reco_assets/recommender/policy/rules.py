@@ -29,9 +29,10 @@ class Rules:
         self.document = document
         self.digest = digest_of(text) if text else ""
         self._bundle = bundle
+        self._table = Table(bundle)
         self._name = name
         self._seen = bundle.revision
-        self._compiled = self._made()
+        self._compiled = self._made(None)
 
     @classmethod
     def read(cls, text: bytes, bundle: Bundle, name: str) -> Self:
@@ -42,9 +43,9 @@ class Rules:
         """The rules at the bundle's present product features; made anew where these have changed."""
         revision = self._bundle.revision
         if revision != self._seen:
-            self._compiled = self._made()
+            self._compiled = self._made(self._compiled)
             self._seen = revision
         return self._compiled
 
-    def _made(self) -> Compiled:
-        return Compiled.of(self.document, Table(self._bundle), self.digest, self._name)
+    def _made(self, before: Compiled | None) -> Compiled:
+        return Compiled.of(self.document, self._table, self.digest, self._name, before)
