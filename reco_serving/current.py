@@ -72,7 +72,7 @@ class Current:
         self._thread.start()
 
     def wait(self) -> None:
-        """Wait until the first look is over: a worker that is started again does not answer without a bundle."""
+        """Wait for the first look: a worker that is started again does not answer without a bundle."""
         self._looked.wait(FIRST_LOOK_SECONDS)
 
     def stop(self) -> None:
