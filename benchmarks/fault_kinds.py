@@ -243,6 +243,14 @@ def _kill_worker(setting: Setting) -> None:
     os.kill(workers[0], signal.SIGKILL)
 
 
+def _count_workers(setting: Setting) -> bool:
+    service = setting.service
+    assert service is not None
+    assert service.pid is not None
+    setting.told["workers_afterwards"] = len(_workers(service.pid))
+    return False
+
+
 def _workers(service: int) -> list[int]:
     """The processes that answer: those that have the service's code loaded."""
     found = []
@@ -291,6 +299,6 @@ KINDS: Final[Mapping[str, Kind]] = {
     "lake_gone": _moved("lake"),
     "corrupt_bundle": Kind(_promote_damaged, _take_back),
     "disk_full": Kind(_fill_disk, _empty_disk, _on_a_small_disk),
-    "worker_killed": Kind(_kill_worker, _still),
+    "worker_killed": Kind(_kill_worker, _count_workers),
     "everything_gone": Kind(_lose_everything, _find_everything),
 }

@@ -3,8 +3,8 @@
 ``python -m benchmarks.faults --products 100000 --users 1000000``
 
 For each fault: a few seconds as usual, the fault, its end, and a few seconds more. ``recovery_seconds``
-counts from the end of the fault (or, where there is none, from its beginning) to the last answer that was
-not whole.
+counts from the end of the fault (or, where there is none, from its beginning) to the first second in which
+all but one in a hundred answers are whole and in time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from benchmarks.report import Value, log, report
 from benchmarks.served import parameters, served, sized, wait_for_bundle
 from benchmarks.streaming_home import environment_of, until_it_answers
 from benchmarks.supervised import Supervised
-from benchmarks.visitors import Seen, rungs, visitors
+from benchmarks.visitors import Seen, recovery, rungs, visitors
 from reco_assets.errors import RecoError
 
 #: Seconds before the fault, and after its end.
@@ -83,7 +83,6 @@ def _one(name: str, setting: Setting, rate: float, seconds: float) -> dict[str, 
 def figures(seen: Sequence[Seen], broken: float, since: float, setting: Setting) -> dict[str, Value]:
     """What visitors saw from the moment ``broken`` on; recovery counts from ``since``."""
     during = [one for one in seen if one.due >= broken]
-    lacking = [one.due for one in during if one.status != 200 or one.rung != "full"]
     answered = sorted(one.milliseconds for one in during if one.status == 200)
     return {
         "answers": len(answered),
@@ -93,7 +92,7 @@ def figures(seen: Sequence[Seen], broken: float, since: float, setting: Setting)
         "over_100ms": sum(one > 100.0 for one in answered),
         "p99_ms": round(answered[len(answered) * 99 // 100], 1) if answered else None,
         "rungs": rungs(during),
-        "recovery_seconds": round(max(0.0, max(lacking, default=since) - since), 2),
+        "recovery_seconds": recovery(seen, since),
         **setting.told,
     }
 

@@ -22,7 +22,7 @@ from benchmarks.load import closed_loop
 from benchmarks.process import process
 from benchmarks.report import Value, log, report
 from benchmarks.served import Served, parameters, served, sized, wait_for_bundle
-from benchmarks.visitors import PRIORITIES, Seen, rungs, visitors
+from benchmarks.visitors import PRIORITIES, Seen, recovery, rungs, visitors
 from reco_assets.errors import RecoError
 
 #: Share of the capacity that is asked for afterwards, and for how many seconds.
@@ -72,7 +72,7 @@ def figures(seen: Sequence[Seen], capacity: float, seconds: float) -> dict[str, 
         "asked_rps": round(len(during) / seconds, 1),
         "answered_under_100ms_or_429_share": round(right / len(during), 4),
         "goodput_share_of_capacity": round(good / seconds / capacity, 3),
-        "recovery_seconds": _recovery([one for one in seen if one.due >= end], end),
+        "recovery_seconds": recovery(seen, end),
         "errors_5xx": sum(one.status >= 500 for one in seen),
         "broken": sum(one.status == 0 for one in seen),
         "answered_p50_ms": _percentile(answered, 50),
@@ -90,16 +90,6 @@ def figures(seen: Sequence[Seen], capacity: float, seconds: float) -> dict[str, 
             for name in PRIORITIES
         },
     }
-
-
-def _recovery(seen: Sequence[Seen], end: float) -> float | None:
-    """Seconds from ``end`` to the first second in which all but one in a hundred are whole and in time."""
-    for number in range(round(AFTER[1])):
-        own = [one for one in seen if end + number <= one.due < end + number + 1]
-        whole = sum(one.in_time and one.rung == "full" for one in own)
-        if own and whole >= 0.99 * len(own):
-            return float(number)
-    return None
 
 
 def _share(true: Sequence[bool]) -> float:

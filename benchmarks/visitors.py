@@ -64,6 +64,16 @@ def rungs(seen: Sequence[Seen]) -> dict[str, int]:
     return dict(Counter(one.rung for one in seen if one.rung).most_common())
 
 
+def recovery(seen: Sequence[Seen], since: float) -> float | None:
+    """Seconds from ``since`` to the first second in which all but one in a hundred are whole and in time."""
+    for number in range(round(seen[-1].due - since)):
+        own = [one for one in seen if since + number <= one.due < since + number + 1]
+        whole = sum(one.in_time and one.rung == "full" for one in own)
+        if own and whole >= 0.99 * len(own):
+            return float(number)
+    return None
+
+
 def _come(
     port: int, bodies: Sequence[bytes], phases: Sequence[tuple[float, float]], priorities: bool
 ) -> list[Seen]:

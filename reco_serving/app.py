@@ -133,6 +133,7 @@ class Service:
             # connected before the first visitor comes; where Redis is gone, that is known before
             await states.ping()
             current.start()
+            await asyncio.to_thread(current.wait)
             variants.start()
             decisions.start()
             watching = asyncio.create_task(_end_with(os.getppid()))

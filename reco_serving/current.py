@@ -38,6 +38,8 @@ from reco_serving.trial import Bounds, tried
 PAUSE_SECONDS: Final = 1.0
 #: Pause between two glances at whether somebody has promoted a version meanwhile.
 GLANCE_SECONDS: Final = 0.1
+#: A worker takes no requests for so long, at the most, while it looks for its first bundle.
+FIRST_LOOK_SECONDS: Final = 60.0
 #: Share of the default deadline that a new bundle's answers may take, whatever the old one's take.
 SHARE_OF_DEADLINE: Final = 0.1
 
@@ -62,6 +64,7 @@ class Current:
     policy: PolicyWatch = field(init=False)
     disk_trouble: str | None = None
     _refused: tuple[str, int] | None = field(default=None, repr=False)
+    _looked: threading.Event = field(default_factory=threading.Event, repr=False)
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)
     _thread: threading.Thread | None = field(default=None, repr=False)
 
@@ -72,6 +75,10 @@ class Current:
         """Begin to watch the registry and the online store."""
         self._thread = threading.Thread(target=self._run, name="bundle-watch", daemon=True)
         self._thread.start()
+
+    def wait(self) -> None:
+        """Wait for the first look: a worker that is started again does not answer without a bundle."""
+        self._looked.wait(FIRST_LOOK_SECONDS)
 
     def stop(self) -> None:
         """End the watching; what serves stays."""
@@ -208,6 +215,7 @@ class Current:
                 except Exception as error:
                     log.exception("watching the stream")
                     self.backlog.trouble = f"{type(error).__name__}: {error}"
+                self._looked.set()
                 self._wait(client, signed)
         self.backlog.close()
 
