@@ -28,6 +28,7 @@ COMMANDS: Final[tuple[Entry, ...]] = (
     Entry("changes", f"{_CLI}.changes:changes_app", _DATA, "Import what a shop's database did to its rows."),
     Entry("quarantine", f"{_CLI}.imports:quarantine_app", _DATA, "Look at bad events and replay them."),
     Entry("materialize", f"{_CLI}.materialize:materialize", _GRAPH, "Bring the asset graph up to date."),
+    Entry("tune", f"{_CLI}.tune:tune", _GRAPH, "Look for better hyper-parameters of the ranker."),
     Entry("stream", f"{_CLI}.stream:stream", _GRAPH, "Follow the stream of events in the foreground."),
     Entry("policy", f"{_CLI}.policy:policy_app", _SERVICE, "Check the rules after ranking, and try them."),
     Entry("serve", f"{_CLI}.ask:serve", _SERVICE, "Run the recommendation service."),

@@ -81,6 +81,11 @@ class Settings(BaseSettings):
         description="File of the rules after ranking; default <home>/policy.toml where it exists, else the "
         "bundle's own rules.",
     )
+    ranker: Path | None = Field(
+        None,
+        description="File of the ranker's hyper-parameters, as `reco tune` writes it; default "
+        "<home>/ranker.toml where it exists.",
+    )
     service_host: str = Field("127.0.0.1", description="Address that the service binds to.")
     service_port: int = Field(3000, description="Port of the service.")
     service_workers: int = Field(1, description="Worker processes of the service.", ge=1)
@@ -146,6 +151,11 @@ class Settings(BaseSettings):
     def policy_file(self) -> Path:
         """File of the rules after ranking; it need not exist."""
         return self.policy or self.home / "policy.toml"
+
+    @property
+    def ranker_file(self) -> Path:
+        """File of the ranker's hyper-parameters; it need not exist."""
+        return self.ranker or self.home / "ranker.toml"
 
     @property
     def policies_folder(self) -> Path:

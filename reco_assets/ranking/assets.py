@@ -1,5 +1,8 @@
 """The daily retraining: training examples, the ranker, its evaluation."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import dagster as dg
 import polars as pl
 
@@ -16,6 +19,7 @@ from reco_assets.ranking.examples_table import examples_of, examples_table
 from reco_assets.ranking.lambdamart import RankerParameters, train_ranker
 from reco_assets.ranking.metrics import METRICS
 from reco_assets.ranking.outcome import load_choice, policy_text, save_choice, save_means, save_value
+from reco_assets.ranking.parameters import read_parameters
 from reco_assets.ranking.run import log_choice, log_evaluation
 from reco_assets.ranking.split import split_time
 from reco_assets.ranking.stage import stage
@@ -46,17 +50,19 @@ class RankingConfig(dg.Config):
 
     train_decisions: int = 40_000
     judge_decisions: int = 2_000
-    rounds: int = 200
-    max_depth: int = 6
-    learning_rate: float = 0.1
+    rounds: int | None = None
+    max_depth: int | None = None
+    learning_rate: float | None = None
 
     def budget(self) -> TrainingBudget:
         """As the training steps take it."""
         return TrainingBudget(self.train_decisions, self.judge_decisions)
 
-    def parameters(self) -> RankerParameters:
-        """As the ranker takes it."""
-        return RankerParameters(self.rounds, learning_rate=self.learning_rate, max_depth=self.max_depth)
+    def parameters(self, path: Path) -> RankerParameters:
+        """Those of the file at ``path``, but for what the launchpad says."""
+        said = {"rounds": self.rounds, "max_depth": self.max_depth, "learning_rate": self.learning_rate}
+        changed = {name: value for name, value in said.items() if value is not None}
+        return replace(read_parameters(path), **changed)  # type: ignore[arg-type]
 
 
 @dg.asset(
@@ -134,8 +140,9 @@ def ranker(
     lake, artifacts, budget = platform.lake(), platform.artifacts(), config.budget()
     table = lake.scan("gold/training_examples")
     rows, held = examples_of(table, "train"), examples_of(table, "validation")
+    parameters = config.parameters(platform.settings().ranker_file)
     try:
-        trained = train_ranker(rows, held, config.parameters(), platform.settings().threads)
+        trained = train_ranker(rows, held, parameters, platform.settings().threads)
     except BadInput as error:
         context.log.warning(str(error))
         trained = None
@@ -146,7 +153,7 @@ def ranker(
             engine, lake, history, bundle, validation, split.validate_from, split.test_from, budget.objective
         )
     choice = choose_ranking(trained, held_stage, Policy(), platform.settings().threads)
-    run_id = log_choice(platform.registry(), choice, config.parameters(), rows, context.run_id)
+    run_id = log_choice(platform.registry(), choice, parameters, rows, context.run_id)
     save_choice(artifacts, choice, run_id)
     means = choice.validation.means()
     metadata: dict[str, dg.MetadataValue] = {

@@ -29,6 +29,9 @@ class RankerParameters:
         Pairs are made of the best so many of a decision with all others: the places that are seen.
     bins
         Histogram bins a feature.
+    rising
+        Features that only ever raise the score, other things equal: what a business expects of them, whatever
+        a few examples say.
     upon_blend
         The trees start from the learned blend of the sources; otherwise from nothing.
     """
@@ -44,11 +47,15 @@ class RankerParameters:
     colsample_bytree: float = 0.8
     reg_lambda: float = 5.0
     upon_blend: bool = True
+    rising: tuple[str, ...] = ("product_avg_rating", "product_conversion_rate")
     seed: int = 7
 
-    def as_params(self) -> dict[str, float]:
+    def as_params(self) -> dict[str, float | str]:
         """As a flat dictionary, for the run's record."""
-        return {name: float(value) for name, value in asdict(self).items()}
+        return {
+            name: ", ".join(value) if isinstance(value, tuple) else float(value)
+            for name, value in asdict(self).items()
+        }
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,7 @@ def train_ranker(
             "subsample": parameters.subsample,
             "colsample_bytree": parameters.colsample_bytree,
             "lambda": parameters.reg_lambda,
+            "monotone_constraints": tuple(int(name in parameters.rising) for name in columns),
             "seed": parameters.seed,
             "nthread": threads,
         },
