@@ -13,6 +13,7 @@ from benchmarks.quality.intervals import bootstrap_intervals
 from benchmarks.quality.judging import Score
 from benchmarks.quality.leaving_out import groups, masked, quiet
 from reco_assets.errors import BadInput
+from reco_assets.features.catalogue import RANKING_FEATURES, names
 from reco_assets.ranking.examples import Examples, replayed
 from reco_assets.ranking.lambdamart import RankerParameters, train_ranker
 from reco_assets.ranking.stage import Stage
@@ -111,7 +112,7 @@ class Ablated:
 def ablate(
     lesson: Lesson, sheets: Sequence[Sheet], only: Sequence[str], progress: Progress
 ) -> dict[str, Ablated]:
-    """Leave out one thing after the other; ``ALL`` comes first.
+    """Leave out one thing after the other; ``ALL`` comes first. A source that never speaks is passed over.
 
     Parameters
     ----------
@@ -124,7 +125,9 @@ def ablate(
     best = [sheet.ask(whole) for sheet in sheets]
     found = {ALL: _compared(whole, sheets, best)}
     for source in lesson.past.sources.retrievers:
-        if not only or source in only:
+        if not _speaks(source, everything):
+            progress(f"the source {source} is silent here")
+        elif not only or source in only:
             progress(f"without the source {source}")
             found[source] = _compared(lesson.trained(lesson.rows(source), source), sheets, best)
     for group, columns in groups().items():
@@ -133,6 +136,11 @@ def ablate(
             learned, held = (masked(rows, columns) for rows in everything)
             found[f"features: {group}"] = _compared(lesson.trained((learned, held)), sheets, best)
     return found
+
+
+def _speaks(source: str, parts: tuple[Examples, Examples]) -> bool:
+    column = names(RANKING_FEATURES).index(f"score_{source}")
+    return any(bool((rows.features[:, column] != 0.0).any()) for rows in parts)
 
 
 def _compared(bundle: Bundle, sheets: Sequence[Sheet], best: Sequence[Doubles]) -> Ablated:

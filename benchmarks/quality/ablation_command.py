@@ -19,9 +19,12 @@ from benchmarks.quality.shop_report import aligned
 from benchmarks.report import MemorySampler, Stopwatch, Value, log
 from reco_assets.candidates.sources import SOURCES
 from reco_assets.monitoring.plots import metric_bars
+from reco_assets.ranking.training import TrainingBudget
 
 #: Questions of each kind, where ``--cases`` says nothing.
 CASES: Final = 5_000
+#: Decisions that each ranker learns from, where ``--decisions`` says nothing: a quarter of a retraining's.
+DECISIONS: Final = 10_000
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,9 @@ def add_ablation(
     what.add_argument(
         "--only", type=_things, default=(), help=f"of {', '.join((*SOURCES, *groups()))}: with commas between"
     )
+    what.add_argument(
+        "--decisions", type=positive, default=DECISIONS, help="that each ranker learns from [%(default)s]"
+    )
     one = kinds.add_parser("sessions", parents=[common, what], help="next item of a session")
     one.add_argument("--train", type=Path, required=True, help="columns session, items")
     one.add_argument("--test", type=Path, required=True, help="columns prefix, target")
@@ -97,9 +103,12 @@ def ablation_job(given: argparse.Namespace) -> Callable[[], AblationOutcome]:
 
     def job() -> AblationOutcome:
         cases: int = given.cases or CASES
+        budget = TrainingBudget(train_decisions=given.decisions)
         if given.kind == "sessions":
             with MemorySampler(0.25) as memory, Stopwatch() as watch:
-                exam = session_exam(sessions(given.train, given.test, given.k), cases, _told("sessions"))
+                exam = session_exam(
+                    sessions(given.train, given.test, given.k), cases, budget, _told("sessions")
+                )
                 found = _ablated(exam, given)
         else:
             name = given.paths[0].name.split(".")[0]
@@ -107,7 +116,7 @@ def ablation_job(given: argparse.Namespace) -> Callable[[], AblationOutcome]:
             with (
                 MemorySampler(0.25) as memory,
                 Stopwatch() as watch,
-                shop_exam(name, files, options_of(given, cases), _told(name)) as exam,
+                shop_exam(name, files, options_of(given, cases), budget, _told(name)) as exam,
             ):
                 found = _ablated(exam, given)
         costs = {"seconds": round(watch.seconds, 1), "peak_rss_mb": round(memory.peak_mb)}

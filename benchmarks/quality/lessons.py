@@ -48,9 +48,9 @@ class Exam:
     sheets: tuple[Sheet, ...]
 
 
-def session_exam(task: Task, most: int | None, progress: Progress) -> Exam:
+def session_exam(task: Task, most: int | None, budget: TrainingBudget, progress: Progress) -> Exam:
     """The next item of a session: trained and asked as ``sessions`` is."""
-    split, budget, log = task.split, TrainingBudget(), task.history.log
+    split, log = task.split, task.history.log
     progress("fitting the sources")
     past = past_bundle(task.history, split.train_from)
     judging = budget.judging(log, split.validate_from, split.test_from)
@@ -79,7 +79,9 @@ def session_exam(task: Task, most: int | None, progress: Progress) -> Exam:
 
 
 @contextmanager
-def shop_exam(name: str, files: ShopFiles, options: Options, progress: Progress) -> Iterator[Exam]:
+def shop_exam(
+    name: str, files: ShopFiles, options: Options, budget: TrainingBudget, progress: Progress
+) -> Iterator[Exam]:
     """Next purchases and discovery of the people whom a shop knows.
 
     The graph runs once; then the steps of its retraining are gone through again on the shop's lake.
@@ -101,14 +103,14 @@ def shop_exam(name: str, files: ShopFiles, options: Options, progress: Progress)
                     hint="choose an earlier --split, or a longer log",
                 )
             progress("reading the shop's history")
-            yield Exam(name, _lesson(shop, known.bundle), sheets)
+            yield Exam(name, _lesson(shop, known.bundle, budget), sheets)
         finally:
             shop.close()
 
 
-def _lesson(shop: LiveShop, asked: Bundle) -> Lesson:
+def _lesson(shop: LiveShop, asked: Bundle, budget: TrainingBudget) -> Lesson:
     """What the assets of the retraining do, on the lake of ``shop``."""
-    history, budget, lake = load_history(shop.lake), TrainingBudget(), shop.lake
+    history, lake = load_history(shop.lake), shop.lake
     cut = split_time(history.log.time)
     past = past_bundle(history, cut.train_from)
     training = budget.training(history.log, cut)

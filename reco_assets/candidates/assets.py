@@ -1,5 +1,7 @@
 """One asset a candidate source, learned from the whole history."""
 
+from typing import Final
+
 import dagster as dg
 import numpy as np
 
@@ -19,6 +21,22 @@ from reco_assets.monitoring.checks import results, specs
 from reco_assets.monitoring.findings import Finding
 from reco_assets.monitoring.metadata import table_metadata
 from reco_assets.platform.resources import Platform
+
+
+#: What the columns of the sources' tables are.
+_COLUMNS: Final = {
+    "product_id": "The product.",
+    "neighbour_id": "A product that goes with it.",
+    "category": "Category path.",
+    "brand": "Brand.",
+    "rank": "Place in the list, the best 0.",
+    "score": "How much the source thinks of it; comparable within one source.",
+    "factors": "Latent factors of the product.",
+    "days": "Days since the purchase: the start of the bin.",
+    "rate": "Purchases again a day at that age.",
+    "occurrences": "Times that it is remembered and looked up.",
+    "returning": "People who had to do with it on two days or more.",
+}
 
 
 def _source(source: type[Retriever], description: str, *kinds: str) -> dg.AssetsDefinition:
@@ -48,7 +66,8 @@ def _source(source: type[Retriever], description: str, *kinds: str) -> dg.Assets
             facts={"products": spoken_for},
         )
         return dg.MaterializeResult(
-            metadata=table_metadata(table, version=version), check_results=results(name, finding)
+            metadata=table_metadata(table, version=version, descriptions=_COLUMNS),
+            check_results=results(name, finding),
         )
 
     return fitted
