@@ -22,7 +22,6 @@ from reco_assets.monitoring.findings import Finding
 from reco_assets.monitoring.metadata import table_metadata
 from reco_assets.platform.resources import Platform
 
-
 #: What the columns of the sources' tables are.
 _COLUMNS: Final = {
     "product_id": "The product.",
