@@ -8,7 +8,7 @@ import polars as pl
 from reco_assets.errors import MissingDependency
 from reco_assets.events.contract import FIELDS, QUARANTINE_SCHEMA, RAW_SCHEMA
 from reco_assets.events.decided import STREAM
-from reco_assets.events.decision_rows import DECISIONS, DECISIONS_SCHEMA
+from reco_assets.events.decision_rows import DECISIONS, DECISIONS_SCHEMA, LATER_COLUMNS
 from reco_assets.events.decisions import (
     DrainedDecisions,
     decisions_stream,
@@ -167,7 +167,7 @@ def raw_decisions(context: dg.AssetExecutionContext, platform: Platform) -> dg.M
             "raw_decisions",
             no_nulls(
                 decisions,
-                sorted(DECISIONS_SCHEMA.keys() - {"session_id", "propensities", "policy", "record"}),
+                sorted(DECISIONS_SCHEMA.keys() - {"session_id", "record", *LATER_COLUMNS}),
             ),
             unique(decisions, ["recommendation_id"]),
         ),

@@ -48,6 +48,11 @@ DECISIONS_SCHEMA: Final[dict[str, pl.DataType]] = {
     "record": pl.Binary(),  # as delivered, see events/decided: with it the decision can be made again
 }
 
+#: Those that records of earlier versions have nothing for.
+LATER_COLUMNS: Final = frozenset(
+    ("propensities", "policy", "experiments", "variants", "phases", "degraded", "latency_ms")
+)
+
 #: Columns of ``raw/decisions`` that :func:`impressions` reads.
 SHOWN: Final = ("recommendation_id", "user_id", "session_id", "decided_at", "ingested_at", "products")
 

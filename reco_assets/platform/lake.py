@@ -229,7 +229,8 @@ class Lake:
                 mode=mode,
                 predicate=predicate,
                 partition_by=[column] if column else None,
-                schema_mode="merge" if mode == "append" else None,
+                # a whole new table may have other columns, as when a feature has come since
+                schema_mode="merge" if mode == "append" else "overwrite" if predicate is None else None,
                 writer_properties=WriterProperties(compression="ZSTD", compression_level=1),
                 commit_properties=CommitProperties(
                     custom_metadata=dict(metadata) or None, app_transactions=transactions or None

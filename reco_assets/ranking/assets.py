@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
-from reco_assets.errors import BadInput
+from reco_assets.errors import BadInput, IncompatibleBundle
 from reco_assets.interactions.assets import load_learning_log
 from reco_assets.monitoring.checks import results, specs
 from reco_assets.monitoring.findings import Finding, has_rows, no_nulls
@@ -188,8 +188,7 @@ def evaluation(
     bundle = choice.applied_to(past)
     budget, threads = config.budget(), platform.settings().threads
     decisions = budget.judging(history.log, split.test_from, split.end)
-    current = platform.registry().champion()
-    champion = Bundle.load(current.folder) if current is not None else None
+    champion = _comparable(context, platform)
     fair = champion is not None and champion.manifest.as_of <= split.test_from
     with platform.engine() as engine:
         judged = stage(engine, lake, history, bundle, decisions, split.test_from, split.end, budget.objective)
@@ -224,6 +223,16 @@ def evaluation(
             **({"comparison": _bars("Held-out day", means)} if means else {}),
         }
     )
+
+
+def _comparable(context: dg.AssetExecutionContext, platform: Platform) -> Bundle | None:
+    """Today's champion; None where there is none, or where it was made by another version of the code."""
+    current = platform.registry().champion()
+    try:
+        return Bundle.load(current.folder) if current is not None else None
+    except IncompatibleBundle as error:
+        context.log.warning("today's champion is not compared: %s", error)
+        return None
 
 
 def _bars(title: str, means: dict[str, dict[str, float]]) -> dg.MetadataValue:
