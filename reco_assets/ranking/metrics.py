@@ -94,6 +94,18 @@ class Scoreboard:
                 whole.values.setdefault(name, []).extend(rows)
         return whole
 
+    def clearly_better(self, one: str, other: str, metric: str) -> bool:
+        """Whether ``one``'s mean is above ``other``'s by more than the standard error of the difference.
+
+        Source: the one-standard-error rule of Breiman et al., "Classification and regression trees", 1984:
+        of two models that the data hardly tell apart, the simpler is taken.
+        """
+        column = METRICS.index(metric)
+        both = (np.array(self.values[name])[:, column] for name in (one, other))
+        difference = np.subtract(*both)
+        error = difference.std(ddof=1) / np.sqrt(len(difference)) if len(difference) > 1 else np.inf
+        return bool(difference.mean() > error)
+
     def means(self) -> dict[str, dict[str, float]]:
         """``{recommender: {metric: mean}}``."""
         return {

@@ -132,8 +132,9 @@ class Choice:
 def choose_ranking(trained: Trained | None, held: Stage, policy: Policy, threads: int) -> Choice:
     """Take the best on the validation decisions: ranker, blend, or one source alone.
 
-    Small and young shops have too few decisions to learn from; what serves them is then never
-    worse, on these decisions, than their best single source.
+    The ranker must be clearly better than the best of the others: where few decisions can be judged, its
+    trees have learned much that does not hold. What serves is never worse, on these decisions, than the
+    best single source.
     """
     blend = trained.blend if trained and any(trained.blend) else BLEND
     ranked = replace(
@@ -145,11 +146,10 @@ def choose_ranking(trained: Trained | None, held: Stage, policy: Policy, threads
     means = board.means()
     if board.decisions < FEWEST:
         return Choice("blend", None, BLEND, board)
-    # a tie goes to the blend: what needs no trees is better without them
-    order = ["blend", FULL, *SOURCES]
+    order = ["blend", *SOURCES]
     best = max(order, key=lambda name: (means[name][DECISIVE], -order.index(name)))
-    if best == FULL and trained is not None:
+    if trained is not None and board.clearly_better(FULL, best, DECISIVE):
         return Choice("ranker", trained, blend, board)
-    if best in (FULL, "blend"):
+    if best == "blend":
         return Choice("blend", None, blend, board)
     return Choice(best, None, tuple(float(weight) for weight in one_source(best)), board)

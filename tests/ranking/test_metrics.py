@@ -43,3 +43,20 @@ def test_more_wanted_than_fit_can_still_be_a_perfect_ndcg() -> None:
 
 def test_an_empty_answer_scores_zero() -> None:
     assert set(ranking_metrics(rows(), rows(1)).values()) == {0.0}
+
+
+def board(*pairs: tuple[bool, bool]) -> Scoreboard:
+    """Decisions of which ``a`` and ``b`` found the product, or did not."""
+    made = Scoreboard()
+    for a, b in pairs:
+        made.add({"a": rows(1 if a else 2), "b": rows(1 if b else 2)}, rows(1))
+    return made
+
+
+def test_one_is_clearly_better_only_by_more_than_its_error() -> None:
+    few = board((True, False), (True, True), (False, True), (True, False))
+    assert few.means()["a"]["hit@10"] > few.means()["b"]["hit@10"]
+    assert not few.clearly_better("a", "b", "hit@10")
+    assert board(*[(True, False)] * 3, *[(True, True)] * 9).clearly_better("a", "b", "hit@10")
+    assert not board((True, True), (False, False)).clearly_better("a", "b", "hit@10")
+    assert not board((True, False)).clearly_better("a", "b", "hit@10")
