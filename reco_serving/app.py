@@ -29,12 +29,14 @@ from reco_serving.breaker import State
 from reco_serving.collector import Collector
 from reco_serving.current import Current
 from reco_serving.decisions import KEPT, DecisionLog
+from reco_serving.door import Door
 from reco_serving.endpoints import Endpoint, Parts, answer_recommend, answer_similar, answer_trending
 from reco_serving.evidence import SEED_BITS
 from reco_serving.gate import Gate
 from reco_serving.health import Health, health
 from reco_serving.http import encode
 from reco_serving.intake import PATH, Collecting, Intake
+from reco_serving.keyring import Keyring
 from reco_serving.ladder import POPULAR
 from reco_serving.metrics import Metrics
 from reco_serving.openapi import PAGE, document
@@ -75,6 +77,7 @@ class Service:
 
     def __init__(self) -> None:
         self._parts: Parts | None = None
+        self._door: Door | None = None
         #: The endpoints that are asked all the time, by path.
         self.hot: Mapping[str, ASGIApp] = {
             PATH: Intake(lambda: self.parts.collecting),
@@ -99,6 +102,12 @@ class Service:
         assert self._parts is not None, "the worker has started"
         return self._parts
 
+    @property
+    def door(self) -> Door:
+        """Who may ask the running worker."""
+        assert self._door is not None, "the worker has started"
+        return self._door
+
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         settings = Settings()
@@ -106,6 +115,9 @@ class Service:
         sys.setswitchinterval(SWITCH_SECONDS)
         metrics = Metrics()
         current = Current(settings, metrics, Backlog(settings, metrics))
+        keyring = Keyring(settings)
+        keyring.look(time.monotonic())
+        self._door = Door(keyring, frozenset(settings.cors_origins), metrics.guards.denied)
         breaker = partial(_tell, metrics, "redis")
         breaker(State.closed)
         states = StateReader.open(settings, breaker)
@@ -114,7 +126,7 @@ class Service:
             decisions = DecisionLog(RedisStream(client, STREAM, PARTITIONS, KEPT), metrics)
             sink = open_sink(settings, metrics)
             collector = Collector(sink, settings.home / "spool", settings.spool_mb * 1_000_000, metrics)
-            collecting = Collecting(collector, metrics, frozenset(settings.cors_origins))
+            collecting = Collecting(collector, metrics)
             below = round(settings.decision_evidence * 2**SEED_BITS)
             variants = Variants(settings, current.policy)
             self._parts = Parts(
@@ -135,11 +147,12 @@ class Service:
             current.start()
             variants.start()
             decisions.start()
-            watching = asyncio.create_task(_end_with(os.getppid()))
+            watching = [asyncio.create_task(_end_with(os.getppid())), asyncio.create_task(keyring.watch())]
             try:
                 yield
             finally:
-                watching.cancel()
+                for task in watching:
+                    task.cancel()
                 await collector.stop()
                 await asyncio.to_thread(current.stop)
                 await asyncio.to_thread(variants.stop)
@@ -162,6 +175,7 @@ class Service:
             collector.waiting_bytes,
             parts.started_at,
             parts.variants.trouble,
+            self.door.keyring.trouble,
         )
 
     async def _snippet(self, request: HttpRequest) -> Response:
@@ -177,4 +191,4 @@ class Service:
         return Response(PAGE, media_type="text/html")
 
     async def _document(self, request: HttpRequest) -> Response:
-        return Response(encode(document()), media_type="application/json")
+        return Response(encode(document(keys=self.door.keyring.asked)), media_type="application/json")

@@ -1,4 +1,4 @@
-"""The ASGI application of /events: who may send from where, and what is answered."""
+"""The ASGI application of /events: what is answered, and when."""
 
 from __future__ import annotations
 
@@ -20,20 +20,14 @@ from reco_serving.metrics import Metrics
 PATH: Final = "/events"
 #: Seconds after which a client that was refused may try again.
 RETRY_AFTER: Final[Header] = (b"retry-after", b"5")
-_PREFLIGHT: Final[tuple[Header, ...]] = (
-    (b"access-control-allow-methods", b"POST"),
-    (b"access-control-allow-headers", b"content-type"),
-    (b"access-control-max-age", b"86400"),
-)
 
 
 @dataclass(frozen=True)
 class Collecting:
-    """What /events needs of a running worker; ``origins`` may send from their pages, ``*`` is any."""
+    """What /events needs of a running worker."""
 
     collector: Collector
     metrics: Metrics
-    origins: frozenset[str]
 
 
 class Intake:
@@ -45,9 +39,6 @@ class Intake:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body, keep its events, answer, count."""
         worker = self._worker()
-        cross = _cross_origin(scope, worker.origins)
-        if scope["method"] == "OPTIONS":
-            return await answer(send, 204, b"", (*cross, *_PREFLIGHT) if cross else ())
         extra: list[Header] = []
         started = time.perf_counter()
         try:
@@ -65,14 +56,4 @@ class Intake:
         worker.metrics.latency.labels("events").observe(time.perf_counter() - started)
         if status != 202:
             worker.metrics.refusals.labels("events", str(status)).inc()
-        await answer(send, status, content, (JSON, *cross, *extra))
-
-
-def _cross_origin(scope: Scope, origins: frozenset[str]) -> tuple[Header, ...]:
-    """What a browser must be told so that a page of another origin may read the answer."""
-    if not origins:
-        return ()
-    origin = next((value for name, value in scope["headers"] if name == b"origin"), None)
-    if origin is None or ("*" not in origins and origin.decode("latin-1") not in origins):
-        return ((b"vary", b"origin"),) if origin is not None else ()
-    return (b"access-control-allow-origin", origin), (b"vary", b"origin")
+        await answer(send, status, content, (JSON, *extra))

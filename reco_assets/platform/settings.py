@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -121,7 +121,18 @@ class Settings(BaseSettings):
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Origins whose pages may send events, with commas between; * is any.",
+        description="Origins whose pages may send events and ask, with commas between; * is any.",
+    )
+    keys: Path | None = Field(
+        None,
+        description="File of the API keys that the service asks for; default <home>/keys.json. Where there "
+        "is none, a service on loopback asks for no key, and one elsewhere does not start.",
+    )
+    open: bool = Field(
+        False, description="Ask for no key, whatever the keys file says and whoever reaches the service."
+    )
+    key: SecretStr | None = Field(
+        None, description="API key that the commands of this machine send to the service."
     )
 
     @field_validator("cors_origins", "changes_streams", mode="before")
@@ -146,6 +157,11 @@ class Settings(BaseSettings):
     def policy_file(self) -> Path:
         """File of the rules after ranking; it need not exist."""
         return self.policy or self.home / "policy.toml"
+
+    @property
+    def keys_file(self) -> Path:
+        """File of the API keys; it need not exist."""
+        return self.keys or self.home / "keys.json"
 
     @property
     def policies_folder(self) -> Path:

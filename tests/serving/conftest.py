@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from reco_serving.metrics import Metrics, StreamGauges
 from tests.online.conftest import free_port, redis_settings, store
 from tests.serving.bundles import bundle
 
-__all__ = ["Running", "redis_settings", "service", "store", "until"]
+__all__ = ["Running", "redis_settings", "service", "started", "store", "until"]
 
 _PATIENCE_SECONDS = 120.0
 
@@ -93,14 +94,20 @@ def _answers(client: httpx.Client) -> bool:
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The service with bundle ``one``; it was started before there was any."""
-    folder = tmp_path_factory.mktemp("service")
+    options = {"RECO_CORS_ORIGINS": "https://shop.example", "RECO_DECISION_EVIDENCE": "1"}
+    with started(tmp_path_factory.mktemp("service"), options) as running:
+        yield running
+
+
+@contextmanager
+def started(folder: Path, options: Mapping[str, str]) -> Iterator[Running]:
+    """A service of its own with these settings, and bundle ``one``."""
     settings = Settings(home=folder / "home", redis_port=free_port(), service_port=free_port())
     environment = os.environ | {
         "RECO_HOME": str(settings.home),
         "RECO_REDIS_PORT": str(settings.redis_port),
         "RECO_SERVICE_PORT": str(settings.service_port),
-        "RECO_CORS_ORIGINS": "https://shop.example",
-        "RECO_DECISION_EVIDENCE": "1",
+        **options,
     }
     log = folder / "service.log"
     with (
@@ -108,7 +115,11 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         subprocess.Popen(
             [sys.executable, "-m", "reco_serving"], env=environment, stdout=output, stderr=output
         ) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{settings.service_port}", timeout=30.0) as client,
+        httpx.Client(
+            base_url=f"http://127.0.0.1:{settings.service_port}",
+            timeout=30.0,
+            headers={"X-Api-Key": options.get("RECO_KEY", "")},
+        ) as client,
     ):
         running = Running(settings, folder, process, client)
         try:
@@ -152,6 +163,7 @@ def metrics() -> Metrics:
             breaker=Gauge("breaker", "-", ["dependency"], registry=own),
             opened=Counter("opened", "-", ["dependency"], registry=own),
             swaps=Counter("swaps", "-", ["outcome"], registry=own),
+            denied=Counter("denied", "-", ["reason"], registry=own),
         ),
     )
 
