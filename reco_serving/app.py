@@ -120,7 +120,7 @@ class Service:
         self._door = Door(keyring, frozenset(settings.cors_origins), metrics.guards.denied)
         breaker = partial(_tell, metrics, "redis")
         breaker(State.closed)
-        states = StateReader.open(settings, breaker)
+        states = StateReader.open(settings, breaker, metrics.freshness.looked_up)
         gate = Gate(metrics.guards, partial(_cheapest, current))
         with connect(settings) as client:
             decisions = DecisionLog(RedisStream(client, STREAM, PARTITIONS, KEPT), metrics)

@@ -195,14 +195,15 @@ async def answer_recommend(parts: Parts, body: bytes, call: Call) -> bytes:
     parts.current.recorded.append(Case(body, packed))
     done = time.perf_counter()
     loaded.costs[best].observe(done - turn_at, done)
-    parts.metrics.rungs.labels(decision.rung).inc()
     for exposure in choice.exposures:
         parts.metrics.variants.labels(exposure.experiment, exposure.variant).inc()
-    stages = parts.metrics.stages
-    stages.labels("state").observe(read_at - call.started)
-    stages.labels("queue").observe(turn_at - read_at)
-    stages.labels("decide").observe(decided_at - turn_at)
-    stages.labels("encode").observe(done - decided_at)
+    stages = {
+        "state": read_at - call.started,
+        "queue": turn_at - read_at,
+        "decide": decided_at - turn_at,
+        "encode": done - decided_at,
+    }
+    parts.metrics.answered.observe(decision, stages)
     return content
 
 

@@ -19,6 +19,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from reco_assets.platform.redis import open_redis, stop_redis
 from reco_assets.platform.registry import Registry
 from reco_assets.platform.settings import Settings
+from reco_serving.answered import Answered
+from reco_serving.freshness import Freshness
 from reco_serving.guards import Guards
 from reco_serving.metrics import Metrics, StreamGauges
 from tests.online.conftest import free_port, redis_settings, store
@@ -145,12 +147,17 @@ def metrics() -> Metrics:
     own = CollectorRegistry()
     return Metrics(
         latency=Histogram("latency", "-", ["endpoint"], registry=own),
-        rungs=Counter("rungs", "-", ["rung"], registry=own),
+        answered=Answered(
+            rungs=Counter("rungs", "-", ["rung"], registry=own),
+            seconds=Histogram("seconds", "-", ["rung"], registry=own),
+            stages=Histogram("stages", "-", ["stage", "rung"], registry=own),
+            candidates=Histogram("candidates", "-", registry=own),
+            places=Counter("places", "-", ["source"], registry=own),
+        ),
         variants=Counter("variants", "-", ["experiment", "variant"], registry=own),
         refusals=Counter("refusals", "-", ["endpoint", "status"], registry=own),
         bundle=Gauge("bundle", "-", ["version"], registry=own),
         decisions=Counter("decisions", "-", ["outcome"], registry=own),
-        stages=Histogram("stages", "-", ["stage"], registry=own),
         events=Counter("events", "-", ["outcome"], registry=own),
         spool_bytes=Gauge("spool_bytes", "-", registry=own),
         stream_troubles=Counter("stream_troubles", "-", registry=own),
@@ -164,6 +171,13 @@ def metrics() -> Metrics:
             opened=Counter("opened", "-", ["dependency"], registry=own),
             swaps=Counter("swaps", "-", ["outcome"], registry=own),
             denied=Counter("denied", "-", ["reason"], registry=own),
+        ),
+        freshness=Freshness(
+            bundle=Gauge("bundle_at", "-", registry=own),
+            products=Gauge("products_at", "-", registry=own),
+            users=Gauge("users_at", "-", registry=own),
+            epoch=Gauge("epoch", "-", registry=own),
+            lookups=Counter("lookups", "-", ["cache", "outcome"], registry=own),
         ),
     )
 
