@@ -38,11 +38,13 @@ from reco_serving.http import encode
 from reco_serving.intake import PATH, Collecting, Intake
 from reco_serving.keyring import Keyring
 from reco_serving.ladder import POPULAR
+from reco_serving.logs import log_as_json
 from reco_serving.metrics import Metrics
 from reco_serving.openapi import PAGE, document
 from reco_serving.results import results_page
 from reco_serving.sinks import open_sink
 from reco_serving.state import StateReader
+from reco_serving.tracing import Tracer
 from reco_serving.variants import Variants
 
 #: How long one thread may keep the interpreter from another that waits for it.
@@ -113,7 +115,9 @@ class Service:
         settings = Settings()
         # a thread that loads a bundle holds up the loop for no longer than this at a time
         sys.setswitchinterval(SWITCH_SECONDS)
-        metrics = Metrics()
+        if settings.log_format == "json":
+            log_as_json()
+        metrics, tracer = Metrics(), Tracer.open(settings)
         current = Current(settings, metrics, Backlog(settings, metrics))
         keyring = Keyring(settings)
         keyring.look(time.monotonic())
@@ -123,10 +127,10 @@ class Service:
         states = StateReader.open(settings, breaker, metrics.freshness.looked_up)
         gate = Gate(metrics.guards, partial(_cheapest, current))
         with connect(settings) as client:
-            decisions = DecisionLog(RedisStream(client, STREAM, PARTITIONS, KEPT), metrics)
+            decisions = DecisionLog(RedisStream(client, STREAM, PARTITIONS, KEPT), metrics, tracer)
             sink = open_sink(settings, metrics)
             collector = Collector(sink, settings.home / "spool", settings.spool_mb * 1_000_000, metrics)
-            collecting = Collecting(collector, metrics)
+            collecting = Collecting(collector, metrics, tracer)
             below = round(settings.decision_evidence * 2**SEED_BITS)
             variants = Variants(settings, current.policy)
             self._parts = Parts(
@@ -140,6 +144,7 @@ class Service:
                 gate,
                 settings.deadline_ms / 1e3,
                 below,
+                tracer,
             )
             await collector.start()
             # connected before the first visitor comes; where Redis is gone, that is known before
@@ -158,6 +163,8 @@ class Service:
                 await asyncio.to_thread(variants.stop)
                 await asyncio.to_thread(decisions.stop)
                 await states.close()
+                if tracer is not None:
+                    await asyncio.to_thread(tracer.close)
 
     async def _health(self, request: HttpRequest) -> Response:
         return Response(encode(await self.health()), media_type="application/json")

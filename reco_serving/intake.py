@@ -16,6 +16,7 @@ from reco_serving.contract import Refused as RefusedBody
 from reco_serving.events import collect
 from reco_serving.http import JSON, Header, Refusal, answer, encode, posted
 from reco_serving.metrics import Metrics
+from reco_serving.tracing import Part, Trace, Tracer
 
 PATH: Final = "/events"
 #: Seconds after which a client that was refused may try again.
@@ -28,6 +29,7 @@ class Collecting:
 
     collector: Collector
     metrics: Metrics
+    tracer: Tracer | None = None
 
 
 class Intake:
@@ -41,9 +43,12 @@ class Intake:
         worker = self._worker()
         extra: list[Header] = []
         started = time.perf_counter()
+        trace: Trace | None = None
         try:
             body = await posted(scope, receive, allowed=b"POST, OPTIONS")
             started = time.perf_counter()
+            if worker.tracer is not None:
+                trace = worker.tracer.begin(scope["path"], scope["headers"], started)
             status, content = 202, encode(await collect(worker.collector, worker.metrics, body))
         except BadRequest as error:
             status, content = 400, encode(RefusedBody(Fault(error.field, error.reason)))
@@ -53,7 +58,11 @@ class Intake:
         except Refused as error:
             status, content = 503, encode(RefusedBody(Fault("events", str(error))))
             extra.append(RETRY_AFTER)
-        worker.metrics.latency.labels("events").observe(time.perf_counter() - started)
+        ended = time.perf_counter()
+        worker.metrics.latency.labels("events").observe(ended - started)
         if status != 202:
             worker.metrics.refusals.labels("events", str(status)).inc()
         await answer(send, status, content, (JSON, *extra))
+        if trace is not None and worker.tracer is not None:
+            trace.parts.append(Part("append to stream of events", started, ended))
+            worker.tracer.end(trace, status, ended)

@@ -119,6 +119,19 @@ class Settings(BaseSettings):
         ge=0,
         le=1,
     )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How the service writes its log; json has a line for each answer as well."
+    )
+    otlp_endpoint: str | None = Field(
+        None,
+        description="OTLP/HTTP collector that traces go to, as http://127.0.0.1:4318; default: no traces.",
+    )
+    trace_share: float = Field(
+        0.01,
+        description="Share of requests that are traced where their traceparent does not say.",
+        ge=0,
+        le=1,
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Origins whose pages may send events and ask, with commas between; * is any.",

@@ -1,21 +1,43 @@
-"""The service that asks for keys, as a process of its own."""
+"""The service that asks for keys, writes its log as JSON and sends traces, as a process of its own."""
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
+import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from reco_assets.cli.main import run
 from reco_serving.access import Scope
 from reco_serving.keys import RANDOM_BYTES, new_key, write_keys
 from tests.serving.conftest import Running, started, until
+from tests.serving.test_events import event
+
+
+@dataclass
+class Spans:
+    """Where a collector of traces listens, and what it has been told."""
+
+    address: str
+    told: list[Span]
+
+    def of(self, trace: str) -> dict[str, Span]:
+        """The spans of a trace by name."""
+        return {span.name: span for span in list(self.told) if span.trace_id.hex() == trace}
+
 
 EVERYTHING, HELD_BACK = "everything", "held back"
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +52,41 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def guarded(keys: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def spans() -> Iterator[Spans]:
+    """A collector of traces."""
+    told: list[Span] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
+            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+                told.extend(span for scope in resource.scope_spans for span in scope.spans)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield Spans(f"http://127.0.0.1:{server.server_port}", told)
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def guarded(
+    keys: dict[str, str], spans: Spans, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
     """A service whose client has the key to everything."""
-    options = {"RECO_KEYS": keys["file"], "RECO_KEY": keys[EVERYTHING]}
+    options = {
+        "RECO_KEYS": keys["file"],
+        "RECO_KEY": keys[EVERYTHING],
+        "RECO_LOG_FORMAT": "json",
+        "RECO_OTLP_ENDPOINT": spans.address,
+        "RECO_TRACE_SHARE": "0",
+    }
     with started(tmp_path_factory.mktemp("guarded"), options) as running:
         yield running
 
@@ -97,6 +151,49 @@ def test_no_key_is_in_the_log_or_among_the_metrics(guarded: Running, keys: dict[
     for key in (keys[EVERYTHING], keys[HELD_BACK]):
         assert key not in texts
         assert key.split("_", 2)[2] not in texts
+
+
+def test_a_trace_goes_through_the_service_redis_and_the_stream(guarded: Running, spans: Spans) -> None:
+    parent = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
+    answer = guarded.client.post("/recommend", json={"user_id": "u1"}, headers=parent).json()
+    sent = {"traceparent": f"00-{TRACE[::-1]}-00f067aa0ba902b7-01"}
+    assert guarded.client.post("/events", json=event("p1"), headers=sent).status_code == 202
+    untraced = len(spans.told)
+    guarded.recommend(user_id="u2")
+    until(lambda: len(spans.of(TRACE)) == 5 and len(spans.of(TRACE[::-1])) == 2, "the spans come")
+    found = spans.of(TRACE)
+    root = found["POST /recommend"]
+    assert root.parent_span_id.hex() == "00f067aa0ba902b7"
+    attributes = {one.key: one.value for one in root.attributes}
+    assert attributes["reco.recommendation_id"].string_value == answer["recommendation_id"]
+    assert attributes["http.response.status_code"].int_value == 200
+    assert [one.value.string_value for one in found["state"].attributes] == ["redis"]
+    for name in ("state", "queue", "decide", "encode"):
+        assert found[name].parent_span_id == root.span_id
+        assert found[name].start_time_unix_nano <= found[name].end_time_unix_nano <= root.end_time_unix_nano
+    assert "append to stream of events" in spans.of(TRACE[::-1])
+
+    def linked() -> bool:
+        return any(link.span_id == root.span_id for span in list(spans.told) for link in span.links)
+
+    until(linked, "the decision record's write links to the request")
+    assert untraced <= len(spans.told) <= 8
+
+
+def test_every_answer_has_a_line_with_its_recommendation(guarded: Running) -> None:
+    asked = guarded.recommend(user_id="somebody-secret")["recommendation_id"]
+
+    def line() -> dict[str, object] | None:
+        lines = (guarded.folder / "service.log").read_text().splitlines()
+        told = [json.loads(one) for one in lines if one.startswith("{")]
+        return next((one for one in told if one.get("recommendation_id") == asked), None)
+
+    until(lambda: line() is not None, "the line is written")
+    told = line()
+    assert told is not None
+    assert (told["logger"], told["level"], told["message"]) == ("reco.answers", "info", "answered")
+    assert (told["rung"], told["degraded"], told["variant"]) == ("no_ranker", False, "default")
+    assert "somebody-secret" not in (guarded.folder / "service.log").read_text()
 
 
 def run_with(file: Path, *arguments: str) -> int:
