@@ -46,6 +46,7 @@ from reco_serving.sinks import open_sink
 from reco_serving.state import StateReader
 from reco_serving.tracing import Tracer
 from reco_serving.variants import Variants
+from reco_serving.zero import at_zero
 
 #: How long one thread may keep the interpreter from another that waits for it.
 SWITCH_SECONDS: Final = 0.0005
@@ -118,6 +119,7 @@ class Service:
         if settings.log_format == "json":
             log_as_json()
         metrics, tracer = Metrics(), Tracer.open(settings)
+        at_zero(metrics, tuple(path.strip("/") for path in self.hot))
         current = Current(settings, metrics, Backlog(settings, metrics))
         keyring = Keyring(settings)
         keyring.look(time.monotonic())
