@@ -55,14 +55,16 @@ check: $(READY) ## Format, lint, types, layers, the generated reference and the 
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
 	.venv/bin/python -m reco_assets.cli.reference --check
+	.venv/bin/python -m ops.burn_alerts --check
 	.venv/bin/dg check defs
 
 format: $(READY) ## Format the code and fix what ruff can fix
 	.venv/bin/ruff format
 	.venv/bin/ruff check --fix
 
-reference: $(READY) ## Write docs/reference.md anew
+reference: $(READY) ## Write docs/reference.md and the alerts on error budgets anew
 	.venv/bin/python -m reco_assets.cli.reference
+	.venv/bin/python -m ops.burn_alerts
 
 bench: $(READY) ## Run the benchmarks; one JSON file each in bench-results/
 	@mkdir -p bench-results

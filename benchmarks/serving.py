@@ -7,6 +7,7 @@ Redis, the service started as a process of its own, and asked over HTTP by anoth
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tempfile
 import time
@@ -168,12 +169,10 @@ def _stages(port: int) -> dict[str, tuple[float, float]]:
     """Seconds and number of observations of each stage, from the service's own metrics."""
     text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10.0).text
     found: dict[str, dict[str, float]] = {}
-    for line in text.splitlines():
-        for what in ("sum", "count"):
-            start = f'reco_stage_seconds_{what}{{stage="'
-            if line.startswith(start):
-                stage, _, value = line.removeprefix(start).partition('"} ')
-                found.setdefault(stage, {})[what] = float(value)
+    pattern = r'^reco_stage_seconds_(sum|count)\{.*stage="(\w+)".*\} (\S+)$'
+    for what, stage, value in re.findall(pattern, text, re.MULTILINE):
+        told = found.setdefault(stage, {"sum": 0.0, "count": 0.0})
+        told[what] += float(value)  # over all rungs
     return {stage: (values["sum"], values["count"]) for stage, values in found.items()}
 
 

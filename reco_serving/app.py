@@ -29,19 +29,24 @@ from reco_serving.breaker import State
 from reco_serving.collector import Collector
 from reco_serving.current import Current
 from reco_serving.decisions import KEPT, DecisionLog
+from reco_serving.door import Door
 from reco_serving.endpoints import Endpoint, Parts, answer_recommend, answer_similar, answer_trending
 from reco_serving.evidence import SEED_BITS
 from reco_serving.gate import Gate
 from reco_serving.health import Health, health
 from reco_serving.http import encode
 from reco_serving.intake import PATH, Collecting, Intake
+from reco_serving.keyring import Keyring
 from reco_serving.ladder import POPULAR
+from reco_serving.logs import log_as_json
 from reco_serving.metrics import Metrics
 from reco_serving.openapi import PAGE, document
 from reco_serving.results import results_page
 from reco_serving.sinks import open_sink
 from reco_serving.state import StateReader
+from reco_serving.tracing import Tracer
 from reco_serving.variants import Variants
+from reco_serving.zero import at_zero
 
 #: How long one thread may keep the interpreter from another that waits for it.
 SWITCH_SECONDS: Final = 0.0005
@@ -75,6 +80,7 @@ class Service:
 
     def __init__(self) -> None:
         self._parts: Parts | None = None
+        self._door: Door | None = None
         #: The endpoints that are asked all the time, by path.
         self.hot: Mapping[str, ASGIApp] = {
             PATH: Intake(lambda: self.parts.collecting),
@@ -99,22 +105,34 @@ class Service:
         assert self._parts is not None, "the worker has started"
         return self._parts
 
+    @property
+    def door(self) -> Door:
+        """Who may ask the running worker."""
+        assert self._door is not None, "the worker has started"
+        return self._door
+
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         settings = Settings()
         # a thread that loads a bundle holds up the loop for no longer than this at a time
         sys.setswitchinterval(SWITCH_SECONDS)
-        metrics = Metrics()
+        if settings.log_format == "json":
+            log_as_json()
+        metrics, tracer = Metrics(), Tracer.open(settings)
+        at_zero(metrics, tuple(path.strip("/") for path in self.hot))
         current = Current(settings, metrics, Backlog(settings, metrics))
+        keyring = Keyring(settings)
+        keyring.look(time.monotonic())
+        self._door = Door(keyring, frozenset(settings.cors_origins), metrics.guards.denied)
         breaker = partial(_tell, metrics, "redis")
         breaker(State.closed)
-        states = StateReader.open(settings, breaker)
+        states = StateReader.open(settings, breaker, metrics.freshness.looked_up)
         gate = Gate(metrics.guards, partial(_cheapest, current))
         with connect(settings) as client:
-            decisions = DecisionLog(RedisStream(client, STREAM, PARTITIONS, KEPT), metrics)
+            decisions = DecisionLog(RedisStream(client, STREAM, PARTITIONS, KEPT), metrics, tracer)
             sink = open_sink(settings, metrics)
             collector = Collector(sink, settings.home / "spool", settings.spool_mb * 1_000_000, metrics)
-            collecting = Collecting(collector, metrics, frozenset(settings.cors_origins))
+            collecting = Collecting(collector, metrics, tracer)
             below = round(settings.decision_evidence * 2**SEED_BITS)
             variants = Variants(settings, current.policy)
             self._parts = Parts(
@@ -128,6 +146,7 @@ class Service:
                 gate,
                 settings.deadline_ms / 1e3,
                 below,
+                tracer,
             )
             await collector.start()
             # connected before the first visitor comes; where Redis is gone, that is known before
@@ -136,16 +155,19 @@ class Service:
             await asyncio.to_thread(current.wait)
             variants.start()
             decisions.start()
-            watching = asyncio.create_task(_end_with(os.getppid()))
+            watching = [asyncio.create_task(_end_with(os.getppid())), asyncio.create_task(keyring.watch())]
             try:
                 yield
             finally:
-                watching.cancel()
+                for task in watching:
+                    task.cancel()
                 await collector.stop()
                 await asyncio.to_thread(current.stop)
                 await asyncio.to_thread(variants.stop)
                 await asyncio.to_thread(decisions.stop)
                 await states.close()
+                if tracer is not None:
+                    await asyncio.to_thread(tracer.close)
 
     async def _health(self, request: HttpRequest) -> Response:
         return Response(encode(await self.health()), media_type="application/json")
@@ -163,6 +185,7 @@ class Service:
             collector.waiting_bytes,
             parts.started_at,
             parts.variants.trouble,
+            self.door.keyring.trouble,
         )
 
     async def _snippet(self, request: HttpRequest) -> Response:
@@ -178,4 +201,4 @@ class Service:
         return Response(PAGE, media_type="text/html")
 
     async def _document(self, request: HttpRequest) -> Response:
-        return Response(encode(document()), media_type="application/json")
+        return Response(encode(document(keys=self.door.keyring.asked)), media_type="application/json")

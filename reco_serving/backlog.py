@@ -9,6 +9,7 @@ from typing import Final
 
 import redis
 
+from reco_assets.online.mark import read_mark
 from reco_assets.online.stream_status import Status
 from reco_assets.platform.redis import connect
 from reco_assets.platform.settings import Settings
@@ -51,10 +52,12 @@ class Backlog:
         """Read the status and the stream's ends, set the gauges; a Redis that is away changes nothing."""
         try:
             status, now = Status.read(client), self.clock()
+            mark = read_mark(client)
             waiting = self._in_redis(now) if self.settings.stream == "redis" else _left(status, now)
         except (redis.RedisError, StreamUnavailable):
             return  # /health says of Redis itself that it is away
         self._show(status, waiting, now)
+        self.metrics.freshness.show_online(mark)
         self.trouble = _trouble(status, waiting, now)
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 
 from reco_assets.errors import BadRequest
 from reco_serving.http import Header
+from reco_serving.tracing import Trace
 
 DEADLINE: Final = b"x-deadline-ms"
 PRIORITY: Final = b"x-priority"
@@ -29,11 +30,15 @@ _PRIORITIES: Final = {one.name.encode(): one for one in Priority}
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request while it is answered; moments are seconds of ``time.perf_counter``."""
+    """One request while it is answered; moments are seconds of ``time.perf_counter``.
+
+    ``trace`` is where a traced one writes down its parts.
+    """
 
     started: float
     deadline: float
     priority: Priority
+    trace: Trace | None = None
 
     @property
     def allowed(self) -> float:
@@ -41,7 +46,9 @@ class Call:
         return self.deadline - self.started
 
 
-def call_of(headers: Iterable[Header], started: float, deadline_seconds: float) -> Call:
+def call_of(
+    headers: Iterable[Header], started: float, deadline_seconds: float, trace: Trace | None = None
+) -> Call:
     """Read the headers ``X-Deadline-Ms`` and ``X-Priority``; ``deadline_seconds`` where there is none.
 
     Raises
@@ -58,7 +65,7 @@ def call_of(headers: Iterable[Header], started: float, deadline_seconds: float) 
             if known is None:
                 raise BadRequest("X-Priority", "must be high, normal or low")
             priority = known
-    return Call(started, started + deadline_seconds, priority)
+    return Call(started, started + deadline_seconds, priority, trace)
 
 
 def _milliseconds(value: bytes) -> float:

@@ -108,6 +108,8 @@ class Current:
             another = self.policy.look(self.loaded.bundle)
             if another is not None:
                 self.loaded.rules = another
+        if self.loaded is not None:
+            self.metrics.freshness.show(self.loaded)
 
     def _take(self, champion: Champion, client: redis.Redis) -> None:
         """Load ``champion``, try it on recorded requests, and let it serve; or refuse it."""

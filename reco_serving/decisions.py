@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
+from opentelemetry.trace import SpanContext
+
 from reco_assets.events.decided import Decided, encode
 from reco_assets.platform.streams.stream import Stream, StreamUnavailable
 from reco_serving.metrics import Metrics
+from reco_serving.tracing import Tracer
 
 #: Records held while the stream does not take them; the oldest give way to new ones and are counted.
 BUFFERED: Final = 10_000
@@ -30,15 +34,19 @@ class DecisionLog:
 
     Attributes
     ----------
+    tracer
+        Hears of each batch that holds records of traced requests.
     trouble
         Why the stream does not take records at the moment; None where it does.
     """
 
     stream: Stream
     metrics: Metrics
+    tracer: Tracer | None = None
     trouble: str | None = None
     _most: int = field(default=_BATCH, repr=False)
     _buffer: deque[Decided] = field(default_factory=lambda: deque(maxlen=BUFFERED), repr=False)
+    _causes: deque[tuple[str, SpanContext]] = field(default_factory=lambda: deque(maxlen=_BATCH), repr=False)
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)
     _thread: threading.Thread | None = field(default=None, repr=False)
 
@@ -47,11 +55,13 @@ class DecisionLog:
         self._thread = threading.Thread(target=self._run, name="decision-log", daemon=True)
         self._thread.start()
 
-    def add(self, decided: Decided) -> None:
-        """Put a record in the buffer; costs a microsecond."""
+    def add(self, decided: Decided, cause: SpanContext | None = None) -> None:
+        """Put a record in the buffer, made by the traced request ``cause``; costs a microsecond."""
         if len(self._buffer) == BUFFERED:
             self.metrics.decisions.labels("dropped").inc()
         self._buffer.append(decided)
+        if cause is not None:
+            self._causes.append((decided.recommendation_id, cause))
 
     def stop(self) -> None:
         """Write what is left, as far as the stream takes it, and end the thread."""
@@ -68,6 +78,7 @@ class DecisionLog:
         batch = [self._buffer.popleft() for _ in range(min(self._most, len(self._buffer)))]
         if not batch:
             return 0
+        begun = time.perf_counter()
         try:
             self.stream.append([(one.recommendation_id, encode(one)) for one in batch])
         except StreamUnavailable as error:
@@ -84,6 +95,11 @@ class DecisionLog:
         if self._most == _BATCH or not self._buffer:
             self.trouble = None
         self.metrics.decisions.labels("written").inc(len(batch))
+        if self.tracer is not None:
+            known = dict(list(self._causes))
+            causes = [known[one.recommendation_id] for one in batch if one.recommendation_id in known]
+            if causes:
+                self.tracer.wrote("append to stream of decisions", begun, time.perf_counter(), causes)
         return len(batch)
 
     def _run(self) -> None:

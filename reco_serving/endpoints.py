@@ -10,7 +10,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,9 +40,11 @@ from reco_serving.http import JSON, Header, Refusal, answer, encode, posted
 from reco_serving.intake import Collecting
 from reco_serving.ladder import affordable
 from reco_serving.loaded import Loaded
+from reco_serving.logs import RECOMMENDATION
 from reco_serving.metrics import Metrics
 from reco_serving.rehearsal import Case
 from reco_serving.state import StateReader, unpack
+from reco_serving.tracing import DATABASE, Part, Trace, Tracer
 from reco_serving.variants import Variants
 
 NO_BUNDLE: Final = (
@@ -69,6 +71,7 @@ class Parts:
     gate: Gate
     deadline_seconds: float
     evidence_below: int = 0
+    tracer: Tracer | None = None
 
     def loaded(self) -> Loaded:
         """The bundle that serves; answers 503 where there is none yet."""
@@ -85,6 +88,8 @@ class Parts:
 
 
 Answer = Callable[[Parts, bytes, Call], Awaitable[bytes]]
+#: What a log line and a span say of an answer.
+Facts = dict[str, str | bool | int | float]
 
 
 class Endpoint:
@@ -100,11 +105,14 @@ class Endpoint:
         parts = self._parts()
         status, started = 200, time.perf_counter()
         headers: tuple[Header, ...] = (JSON,)
+        trace: Trace | None = None
         try:
             body = await posted(scope, receive)
             started = time.perf_counter()
+            if parts.tracer is not None:
+                trace = parts.tracer.begin(scope["path"], scope["headers"], started)
             content = await self._answer(
-                parts, body, call_of(scope["headers"], started, parts.deadline_seconds)
+                parts, body, call_of(scope["headers"], started, parts.deadline_seconds, trace)
             )
         except BadRequest as error:
             status, content = 400, encode(Refused(Fault(error.field, error.reason)))
@@ -113,10 +121,13 @@ class Endpoint:
         except Exception:
             log.exception("answering /%s", self._name)
             status, content = 500, encode(Refused(Fault("body", "the service failed, its log says how")))
-        parts.metrics.latency.labels(self._name).observe(time.perf_counter() - started)
+        ended = time.perf_counter()
+        parts.metrics.latency.labels(self._name).observe(ended - started)
         if status != 200:
             parts.metrics.refusals.labels(self._name, str(status)).inc()
         await answer(send, status, content, headers)
+        if trace is not None and parts.tracer is not None:
+            parts.tracer.end(trace, status, ended)
 
 
 async def answer_recommend(parts: Parts, body: bytes, call: Call) -> bytes:
@@ -138,6 +149,8 @@ async def answer_recommend(parts: Parts, body: bytes, call: Call) -> bytes:
         try:
             best = parts.rung(loaded, call, turn_at)
             now_us = time.time_ns() // 1000
+            recommendation_id = f"{now_us:014x}{os.urandom(5).hex()}"
+            RECOMMENDATION.set(recommendation_id)
             state, whole = unpack(packed, loaded.bundle.items)
             with loaded.feed.steady:
                 told = rules.now()
@@ -148,7 +161,6 @@ async def answer_recommend(parts: Parts, body: bytes, call: Call) -> bytes:
                 product_epoch, products_at = loaded.feed.epoch, loaded.feed.at
             decided_at = time.perf_counter()
             shown = products(decision.recommendations, loaded)
-            recommendation_id = f"{now_us:014x}{os.urandom(5).hex()}"
             latency_ms = round((time.perf_counter() - call.started) * 1e3, 3)
             recommended = Recommended(
                 user_id=asked.user_id,
@@ -190,19 +202,32 @@ async def answer_recommend(parts: Parts, body: bytes, call: Call) -> bytes:
             degraded=degraded,
             latency_ms=latency_ms,
             version=VERSION,
-        )
+        ),
+        call.trace.context if call.trace is not None else None,
     )
     parts.current.recorded.append(Case(body, packed))
     done = time.perf_counter()
     loaded.costs[best].observe(done - turn_at, done)
-    parts.metrics.rungs.labels(decision.rung).inc()
     for exposure in choice.exposures:
         parts.metrics.variants.labels(exposure.experiment, exposure.variant).inc()
-    stages = parts.metrics.stages
-    stages.labels("state").observe(read_at - call.started)
-    stages.labels("queue").observe(turn_at - read_at)
-    stages.labels("decide").observe(decided_at - turn_at)
-    stages.labels("encode").observe(done - decided_at)
+    stages = {
+        "state": read_at - call.started,
+        "queue": turn_at - read_at,
+        "decide": decided_at - turn_at,
+        "encode": done - decided_at,
+    }
+    parts.metrics.answered.observe(decision, stages)
+    if call.trace is not None or log.isEnabledFor(logging.INFO):
+        facts: Facts = {
+            "recommendation_id": recommendation_id,
+            "rung": decision.rung,
+            "degraded": degraded,
+            "variant": choice.variant,
+            "bundle": loaded.bundle.version,
+            "candidates": decision.candidates,
+            "latency_ms": latency_ms,
+        }
+        _noted(facts, stages, packed.reached, call)
     return content
 
 
@@ -231,3 +256,16 @@ async def answer_trending(parts: Parts, body: bytes, call: Call) -> bytes:
 def _related(shown: list[Product], loaded: Loaded, call: Call) -> bytes:
     milliseconds = round((time.perf_counter() - call.started) * 1e3, 3)
     return encode(Related(shown, loaded.bundle.version, milliseconds))
+
+
+def _noted(facts: Facts, stages: Mapping[str, float], from_redis: bool, call: Call) -> None:
+    """Tell the log and the trace of an answer, where there are any."""
+    if call.trace is not None:
+        begun = call.started
+        for name, seconds in stages.items():
+            asked = {DATABASE: "redis"} if name == "state" and from_redis else {}
+            call.trace.parts.append(Part(name, begun, begun + seconds, asked))
+            begun += seconds
+        call.trace.span.set_attributes({f"reco.{name}": value for name, value in facts.items()})
+        facts = {**facts, "trace_id": f"{call.trace.context.trace_id:032x}"}
+    log.info("answered", extra={"fields": facts})

@@ -1,4 +1,4 @@
-"""What Prometheus reads of overload, of broken dependencies and of bundles that were refused."""
+"""What Prometheus reads of overload, broken dependencies, and of requests and bundles that were refused."""
 
 from __future__ import annotations
 
@@ -51,6 +51,14 @@ def _swaps() -> Counter:
     )
 
 
+def _denied() -> Counter:
+    return bentoml.metrics.Counter(
+        name="reco_denied_total",
+        documentation="Requests that were not let in, by the reason: no_key, unknown, scope, rate.",
+        labelnames=["reason"],
+    )
+
+
 @dataclass(frozen=True)
 class Guards:
     """The instruments; made once a process."""
@@ -60,3 +68,4 @@ class Guards:
     breaker: Gauge = field(default_factory=_breaker)
     opened: Counter = field(default_factory=_opened)
     swaps: Counter = field(default_factory=_swaps)
+    denied: Counter = field(default_factory=_denied)

@@ -52,6 +52,7 @@ def health(
     spool_bytes: int,
     started_at: int,
     experiments_trouble: str | None = None,
+    keys_trouble: str | None = None,
 ) -> Health:
     """The state of one worker, in plain words; ``spool_bytes`` of events wait for the stream."""
     loaded = current.loaded
@@ -73,6 +74,8 @@ def health(
         missing.append(f"product features: {current.products_trouble}; they stay as they were")
     if experiments_trouble is not None:
         missing.append(f"experiments: {experiments_trouble}; the one that needs it has not begun here")
+    if keys_trouble is not None:
+        missing.append(f"keys: {keys_trouble}")
     if current.disk_trouble is not None:
         missing.append(
             f"disk: what serves cannot be kept for a start without the registry: {current.disk_trouble}"

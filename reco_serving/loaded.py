@@ -26,6 +26,8 @@ class Loaded:
         The policy that it is served with; another file replaces it as a whole.
     costs
         What an answer of each rung takes, as the worker has measured it; empty before it is warm.
+    counted
+        Hits and misses of ``texts`` that are in the metrics already.
     """
 
     bundle: Bundle
@@ -34,6 +36,7 @@ class Loaded:
     loaded_at: int
     rules: Rules
     costs: dict[str, Cost] = field(default_factory=dict)
+    counted: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         #: Product id, title and category of an item row; the popular ones are asked for all the time.

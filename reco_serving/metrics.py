@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import bentoml
 from prometheus_client import Counter, Gauge, Histogram
 
+from reco_serving.answered import BUCKETS, Answered
+from reco_serving.freshness import Freshness
 from reco_serving.guards import Guards
-
-_BUCKETS = (0.001, 0.002, 0.003, 0.004, 0.006, 0.008, 0.010, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
 def _latency() -> Histogram:
@@ -17,15 +17,7 @@ def _latency() -> Histogram:
         name="reco_latency_seconds",
         documentation="Time from the request's last byte to the answer's first.",
         labelnames=["endpoint"],
-        buckets=_BUCKETS,
-    )
-
-
-def _rungs() -> Counter:
-    return bentoml.metrics.Counter(
-        name="reco_rung_total",
-        documentation="Answers by the step of the degradation ladder that gave them.",
-        labelnames=["rung"],
+        buckets=BUCKETS,
     )
 
 
@@ -59,15 +51,6 @@ def _decisions() -> Counter:
         name="reco_decisions_total",
         documentation="Decision records by what became of them.",
         labelnames=["outcome"],
-    )
-
-
-def _stages() -> Histogram:
-    return bentoml.metrics.Histogram(
-        name="reco_stage_seconds",
-        documentation="Parts of an answer to /recommend.",
-        labelnames=["stage"],
-        buckets=_BUCKETS,
     )
 
 
@@ -135,14 +118,14 @@ class Metrics:
     """The service's own instruments; made once a process."""
 
     latency: Histogram = field(default_factory=_latency)
-    rungs: Counter = field(default_factory=_rungs)
+    answered: Answered = field(default_factory=Answered)
     variants: Counter = field(default_factory=_variants)
     refusals: Counter = field(default_factory=_refusals)
     bundle: Gauge = field(default_factory=_bundle)
     decisions: Counter = field(default_factory=_decisions)
-    stages: Histogram = field(default_factory=_stages)
     events: Counter = field(default_factory=_events)
     spool_bytes: Gauge = field(default_factory=_spool_bytes)
     stream_troubles: Counter = field(default_factory=_stream_troubles)
     stream: StreamGauges = field(default_factory=_stream_gauges)
     guards: Guards = field(default_factory=Guards)
+    freshness: Freshness = field(default_factory=Freshness)

@@ -21,6 +21,7 @@ from reco_serving.contract import (
 )
 from reco_serving.events import MOST_EVENTS
 from reco_serving.health import Health
+from reco_serving.secured import SCHEMES, Json, secured
 
 #: The page on /: BentoML's own Swagger UI without the tracker that its page loads from elsewhere.
 PAGE: Final = """<!DOCTYPE html>
@@ -39,8 +40,6 @@ PAGE: Final = """<!DOCTYPE html>
 </body>
 </html>
 """
-
-Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
 _EXAMPLES: Final[dict[str, Json]] = {
     "/recommend": {
@@ -91,7 +90,7 @@ _SNIPPET_HELP: Final = (
     " which product the page shows. A click inside an element with data-reco-product is told, as"
     " data-reco-event says or as a click, with data-reco-recommendation, -position and -price where they"
     " are there. Everything else: reco.track(event type, fields). Pages of another origin need"
-    " RECO_CORS_ORIGINS."
+    " RECO_CORS_ORIGINS; where keys are asked for, data-reco-key holds one with the scope collect alone."
 )
 _SNIPPET: Final = """\
 <script src="https://reco.example/reco.js" data-reco-user="u42" data-reco-product="p7"></script>
@@ -118,8 +117,8 @@ _TYPES: Final = (
 )
 
 
-def document() -> dict[str, Json]:
-    """The OpenAPI 3.1 document of the service."""
+def document(keys: bool = False) -> dict[str, Json]:
+    """The OpenAPI 3.1 document of the service; ``keys`` says whether it asks for them."""
     schemas, components = msgspec.json.schema_components(_TYPES, ref_template="#/components/schemas/{name}")
     reference = dict(zip(_TYPES, schemas, strict=True))
 
@@ -152,49 +151,56 @@ def document() -> dict[str, Json]:
             "version": "1",
             "description": "Product recommendations. Ids are texts; JSON integers are accepted and echoed.",
         },
-        "paths": {
-            "/recommend": post("/recommend", RecommendRequest, Recommended, "400 429 503"),
-            "/similar": post("/similar", SimilarRequest, Related, "400 404 429 503"),
-            "/trending": post("/trending", TrendingRequest, Related, "400 429 503"),
-            "/events": _events_path(content),
-            "/reco.js": {
-                "get": {
-                    "summary": "The script that tells /events what visitors do, for a shop's pages.",
-                    "description": _SNIPPET_HELP,
-                    "operationId": "snippet",
-                    "responses": {
-                        "200": {
-                            "description": "Less than 4 kB, without dependencies.",
-                            "content": {"text/javascript": {"example": _SNIPPET}},
-                        }
-                    },
-                }
+        "paths": secured(
+            {
+                "/recommend": post("/recommend", RecommendRequest, Recommended, "400 429 503"),
+                "/similar": post("/similar", SimilarRequest, Related, "400 404 429 503"),
+                "/trending": post("/trending", TrendingRequest, Related, "400 429 503"),
+                "/events": _events_path(content),
+                "/reco.js": {
+                    "get": {
+                        "summary": "The script that tells /events what visitors do, for a shop's pages.",
+                        "description": _SNIPPET_HELP,
+                        "operationId": "snippet",
+                        "responses": {
+                            "200": {
+                                "description": "Less than 4 kB, without dependencies.",
+                                "content": {"text/javascript": {"example": _SNIPPET}},
+                            }
+                        },
+                    }
+                },
+                "/health": {
+                    "get": {
+                        "summary": "What is loaded, since when, and what is missing.",
+                        "operationId": "health",
+                        "responses": {
+                            "200": {"description": "The state of the worker.", "content": content(Health)}
+                        },
+                    }
+                },
+                "/experiments": {
+                    "get": {
+                        "summary": "The experiments and their results, as a page.",
+                        "operationId": "experiments",
+                        "responses": {"200": {"description": "HTML.", "content": {"text/html": {}}}},
+                    }
+                },
+                "/metrics": {
+                    "get": {
+                        "summary": "Prometheus metrics.",
+                        "operationId": "metrics",
+                        "responses": {"200": {"description": "Text format.", "content": {"text/plain": {}}}},
+                    }
+                },
             },
-            "/health": {
-                "get": {
-                    "summary": "What is loaded, since when, and what is missing.",
-                    "operationId": "health",
-                    "responses": {
-                        "200": {"description": "The state of the worker.", "content": content(Health)}
-                    },
-                }
-            },
-            "/experiments": {
-                "get": {
-                    "summary": "The experiments and their results, as a page.",
-                    "operationId": "experiments",
-                    "responses": {"200": {"description": "HTML.", "content": {"text/html": {}}}},
-                }
-            },
-            "/metrics": {
-                "get": {
-                    "summary": "Prometheus metrics.",
-                    "operationId": "metrics",
-                    "responses": {"200": {"description": "Text format.", "content": {"text/plain": {}}}},
-                }
-            },
+            content(Refused),
+            keys,
+        ),
+        "components": {
+            "schemas": {**components, "Event": _event_schema()},
+            "securitySchemes": SCHEMES,
         },
-        "components": {"schemas": {**components, "Event": _event_schema()}},
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -11,9 +12,10 @@ Value = TypeVar("Value")
 
 @dataclass
 class Remembered(Generic[Value]):
-    """The values of the last ``most`` names; some 300 bytes each."""
+    """The values of the last ``most`` names; some 300 bytes each. ``told`` hears whether a lookup found."""
 
     most: int
+    told: Callable[[bool], None] = lambda found: None
     _values: OrderedDict[str, Value] = field(default_factory=OrderedDict, repr=False)
 
     def keep(self, name: str, value: Value) -> None:
@@ -27,4 +29,6 @@ class Remembered(Generic[Value]):
 
     def get(self, name: str) -> Value | None:
         """What was last kept under ``name``."""
-        return self._values.get(name)
+        value = self._values.get(name)
+        self.told(value is not None)
+        return value

@@ -10,6 +10,7 @@ from typing import Final
 from reco_assets.errors import MissingDependency
 from reco_assets.platform.redis import open_redis
 from reco_assets.platform.settings import Settings
+from reco_serving.keyring import check_exposed
 
 log: Final = logging.getLogger("reco.service")
 
@@ -21,7 +22,10 @@ def serve(settings: Settings) -> None:
     ------
     MissingDependency
         The port is taken.
+    BadInput
+        Others could reach it, and nobody needs a key.
     """
+    check_exposed(settings)
     host, port = settings.service_host, settings.service_port
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -10,9 +10,12 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reco_assets.platform.settings import Settings
+from reco_serving.access import PATHS, named
 from reco_serving.app import Service
 
 _APP = Service()
+#: Where a request keeps its path while the counters see a name.
+REAL: Final = "reco.path"
 
 
 class Reco:
@@ -23,12 +26,29 @@ class Reco:
         return _APP.parts.current.loaded is not None
 
 
+class Nameless:
+    """Shows BentoML's counters the path's name in the table of access, for it makes a label of the path.
+
+    Ids in a path, or whatever anybody asks for, would each be a time series for ever.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on."""
+        if scope["type"] != "lifespan" and scope["path"] not in PATHS:
+            scope = {**scope, "path": named(scope["path"]), REAL: scope["path"]}
+        await self._app(scope, receive, send)
+
+
 class Straight:
     """Answers the hot endpoints behind BentoML's first middleware, which counts requests.
 
     The others give every request a task, a timer that outlives it by a minute, a context and a span
     that nobody reads: half of the processor time of a small answer. What they would protect from is
     prevented otherwise: a body must come in time, and all that an answer waits for has a deadline.
+    Whatever is asked comes through the door first.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -36,8 +56,11 @@ class Straight:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on."""
-        hot = _APP.hot.get(scope["path"]) if scope["type"] == "http" else None
-        await (hot or self._app)(scope, receive, send)
+        if REAL in scope:
+            scope["path"] = scope.pop(REAL)
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        await _APP.door.enter(_APP.hot.get(scope["path"], self._app), scope, receive, send)
 
 
 class RecoService(bentoml.Service[Reco]):  # type: ignore[misc]
@@ -47,6 +70,7 @@ class RecoService(bentoml.Service[Reco]):  # type: ignore[misc]
         """BentoML's application, which counts requests first, then asks :class:`Straight`."""
         made: Starlette = super().to_asgi(is_main=is_main)
         made.user_middleware.insert(1, Middleware(Straight))
+        made.user_middleware.insert(0, Middleware(Nameless))
         return made
 
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final, Self, cast
 
 import numpy as np
@@ -68,17 +69,24 @@ class StateReader:
     _mending: asyncio.Task[None] | None = field(default=None, repr=False)
 
     @classmethod
-    def open(cls, settings: Settings, told: Callable[[State], None] = lambda state: None) -> Self:
+    def open(
+        cls,
+        settings: Settings,
+        told: Callable[[State], None] = lambda state: None,
+        looked_up: Callable[[str, bool], None] = lambda cache, found: None,
+    ) -> Self:
         """A reader of the Redis that ``settings`` mean; nothing is connected yet.
 
-        ``told`` hears when Redis is left alone, tried, and asked again.
+        ``told`` hears when Redis is left alone, tried, and asked again, ``looked_up`` which of ``users`` and
+        ``sessions`` was asked instead, and whether it knew.
         """
         client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(
             redis_url(settings), socket_connect_timeout=1.0, retry=Retry(NoBackoff(), 0)
         )
         slow = SHARE * settings.deadline_ms / 1e3
         most = settings.remembered_users
-        return cls(client, slow, Breaker(told), Remembered(most), Remembered(most))
+        users, sessions = (partial(looked_up, name) for name in ("users", "sessions"))
+        return cls(client, slow, Breaker(told), Remembered(most, users), Remembered(most, sessions))
 
     async def read(
         self, user_id: str, session_id: str | None, mark: bool = False, left: float | None = None

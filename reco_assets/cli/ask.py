@@ -105,11 +105,11 @@ def ask(settings: Settings, endpoint: str, body: Mapping[str, object]) -> Answer
     MissingBundle
         It has no bundle yet.
     BadInput
-        It refused a field, or knows no such product.
+        It refused a field or the key, or knows no such product.
     """
     url = f"http://{settings.service_host}:{settings.service_port}/{endpoint}"
     try:
-        response = httpx.post(url, json=dict(body), timeout=_TIMEOUT_SECONDS)
+        response = httpx.post(url, json=dict(body), headers=key_headers(settings), timeout=_TIMEOUT_SECONDS)
         told = response.json()
     except (httpx.HTTPError, json.JSONDecodeError) as error:
         raise MissingDependency(
@@ -123,8 +123,26 @@ def ask(settings: Settings, endpoint: str, body: Mapping[str, object]) -> Answer
         raise MissingBundle(f"asking {url}: {reason}", hint="run `reco materialize`")
     if response.status_code == httpx.codes.NOT_FOUND:
         raise BadInput(f"asking {url}: {reason}", hint="ids are those of the imported events")
+    if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        raise BadInput(f"asking {url}: the key {reason}", hint="set RECO_KEY to one of `reco keys list`")
     hint = "categories are those of the imported products" if field == "category" else ""
     raise BadInput(f"asking {url}: {field}: {reason}", hint=hint)
+
+
+def key_headers(settings: Settings) -> dict[str, str]:
+    """What a request says of the key that ``settings`` hold; nothing where there is none."""
+    return {} if settings.key is None else {"X-Api-Key": settings.key.get_secret_value()}
+
+
+def health(settings: Settings, client: httpx.Client) -> Answer:
+    """What the service says of itself; raises BadInput where it wants a key, and what httpx raises."""
+    url = f"http://{settings.service_host}:{settings.service_port}/health"
+    response = client.get(url, headers=key_headers(settings))
+    told = response.json()
+    if response.status_code != httpx.codes.OK:
+        reason = told["error"]["reason"]
+        raise BadInput(f"asking {url}: the key {reason}", hint="set RECO_KEY to a key with the scope operate")
+    return dict(told)
 
 
 def answer_table(answer: Answer, title: str) -> Table:

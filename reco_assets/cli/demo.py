@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from reco_assets.cli.ask import Answer, answer_table, ask
+from reco_assets.cli.ask import Answer, answer_table, ask, health
 from reco_assets.cli.graph import run_graph
 from reco_assets.cli.stack import processes
 from reco_assets.errors import MissingBundle
@@ -115,11 +115,12 @@ def _wait_for_bundle(settings: Settings) -> Answer:
     """The service's health once it serves the champion of the registry."""
     champion = Registry(settings).version_of(CHAMPION)
     end = time.monotonic() + _WAIT_SECONDS
-    while time.monotonic() < end:
-        health = httpx.get(f"{_url(settings)}/health", timeout=10.0).json()
-        if champion is not None and health["bundle"].get("registry_version") == champion:
-            return dict(health)
-        time.sleep(0.5)
+    with httpx.Client(timeout=10.0) as client:
+        while time.monotonic() < end:
+            told = health(settings, client)
+            if champion is not None and told["bundle"].get("registry_version") == champion:
+                return told
+            time.sleep(0.5)
     raise MissingBundle(
         f"waiting for {_url(settings)} to serve version {champion}: it does not",
         hint=f"see {_url(settings)}/health and the logs in {settings.home / 'run'}",

@@ -32,6 +32,7 @@ COMMANDS: Final[tuple[Entry, ...]] = (
     Entry("stream", f"{_CLI}.stream:stream", _GRAPH, "Follow the stream of events in the foreground."),
     Entry("policy", f"{_CLI}.policy:policy_app", _SERVICE, "Check the rules after ranking, and try them."),
     Entry("serve", f"{_CLI}.ask:serve", _SERVICE, "Run the recommendation service."),
+    Entry("keys", f"{_CLI}.keys:keys_app", _SERVICE, "Say who may ask the service, and for what."),
     Entry("promote", f"{_CLI}.promote:promote", _SERVICE, "Let another version of the bundle serve."),
     Entry("rollback", f"{_CLI}.promote:rollback", _SERVICE, "Let the version before serve again."),
     Entry("recommend", f"{_CLI}.ask:recommend", _SERVICE, "Ask the running service for a user's products."),

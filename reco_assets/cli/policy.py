@@ -18,7 +18,7 @@ from rich.table import Table
 from reco_assets.errors import BadInput, MissingBundle, MissingDependency
 from reco_assets.online.sample import sample_users
 from reco_assets.platform.champion import look
-from reco_assets.platform.redis import connect, redis_url
+from reco_assets.platform.redis import connect, redis_shown
 from reco_assets.platform.settings import Settings
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.policy.compare import Difference, changes, difference
@@ -183,7 +183,8 @@ def _people(settings: Settings, bundle: Bundle, most: int) -> list[UserState]:
             people = sample_users(client, bundle.items, most)
     except redis.RedisError as error:
         raise MissingDependency(
-            f"asking for known users: Redis at {redis_url(settings)}: {error}", hint="start it with `reco up`"
+            f"asking for known users: Redis at {redis_shown(settings)}: {error}",
+            hint="start it with `reco up`",
         ) from error
     if not people:
         raise BadInput("asking for known users: the online store has none", hint="run `reco materialize`")

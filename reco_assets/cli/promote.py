@@ -12,6 +12,7 @@ import httpx
 import redis
 import typer
 
+from reco_assets.cli.ask import health
 from reco_assets.errors import BadBundle
 from reco_assets.platform import promotion
 from reco_assets.platform.redis import connect
@@ -100,12 +101,13 @@ def _served(settings: Settings, version: str, end: float) -> bool | None:
     ------
     BadBundle
         The service has refused it.
+    BadInput
+        The service asks for a key.
     """
-    url = f"http://{settings.service_host}:{settings.service_port}/health"
     with httpx.Client(timeout=2.0) as client:
         while True:
             try:
-                told = client.get(url).json()
+                told = health(settings, client)
             except (httpx.HTTPError, json.JSONDecodeError):
                 return None
             if told["bundle"].get("registry_version") == version:

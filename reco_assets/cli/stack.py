@@ -142,7 +142,7 @@ def up(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON obje
 
     * `RECO_SERVICE_PORT=8080 reco up --json`
     """
-    from reco_assets.platform.redis import open_redis, redis_url
+    from reco_assets.platform.redis import open_redis, redis_shown
 
     settings = Settings()
     environment = os.environ | {
@@ -150,7 +150,7 @@ def up(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON obje
         "DAGSTER_HOME": os.environ.get("DAGSTER_HOME") or str(_CHECKOUT / "dagster_home"),
     }
     open_redis(settings).close()
-    answers = {"redis": redis_url(settings)}
+    answers = {"redis": redis_shown(settings)}
     started: list[subprocess.Popen[bytes]] = []
     for process in processes(settings):
         if process.pid() is None:

@@ -16,7 +16,7 @@ import typer
 
 from reco_assets.errors import MissingDependency
 from reco_assets.online.stream_status import Status, tell
-from reco_assets.platform.redis import open_redis, redis_url
+from reco_assets.platform.redis import open_redis, redis_shown
 from reco_assets.platform.settings import Settings
 from reco_assets.streaming.follow import Parts, alone, follow_stream
 from reco_assets.streaming.microbatch import MicroBatch
@@ -58,7 +58,7 @@ def stream(
                         break
         except redis.RedisError as error:
             raise MissingDependency(
-                f"following the stream {settings.stream_name}: Redis at {redis_url(settings)}: {error}",
+                f"following the stream {settings.stream_name}: Redis at {redis_shown(settings)}: {error}",
                 hint="run it again: what is done is stored, and the rest waits in the stream",
             ) from error
 

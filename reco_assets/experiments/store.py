@@ -19,7 +19,7 @@ from msgspec import Struct
 from reco_assets.errors import MissingDependency
 from reco_assets.experiments.board import Board
 from reco_assets.online import keys
-from reco_assets.platform.redis import redis_url
+from reco_assets.platform.redis import redis_shown
 from reco_assets.platform.settings import Settings
 
 _DECODER: Final = msgspec.json.Decoder(Board)
@@ -50,7 +50,7 @@ class Store:
     @classmethod
     def of(cls, settings: Settings, client: redis.Redis) -> Self:
         """The store in the Redis of ``client``, with its history in the home folder."""
-        return cls(client, folder(settings), redis_url(settings))
+        return cls(client, folder(settings), redis_shown(settings))
 
     def read(self) -> Board:
         """All experiments; raises MissingDependency where Redis does not answer."""

@@ -28,6 +28,12 @@ def redis_url(settings: Settings) -> str:
     return settings.redis_url or f"redis://{_HOST}:{settings.redis_port}/0"
 
 
+def redis_shown(settings: Settings) -> str:
+    """The address as a log or a terminal may show it: without user and password."""
+    scheme, _, rest = redis_url(settings).partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
 def connect(settings: Settings, *, timeout_seconds: float = 5.0) -> redis.Redis:
     """A client of the Redis that ``settings`` mean; it connects when it is first used.
 
@@ -62,7 +68,7 @@ def open_redis(settings: Settings) -> redis.Redis:
         client.ping()
     except redis.RedisError as error:
         raise MissingDependency(
-            f"connecting to Redis at {settings.redis_url}: {error}",
+            f"connecting to Redis at {redis_shown(settings)}: {error}",
             hint="start it, correct RECO_REDIS_URL, or unset that to use the embedded one",
         ) from error
     return client

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -124,9 +124,33 @@ class Settings(BaseSettings):
         ge=0,
         le=1,
     )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How the service writes its log; json has a line for each answer as well."
+    )
+    otlp_endpoint: str | None = Field(
+        None,
+        description="OTLP/HTTP collector that traces go to, as http://127.0.0.1:4318; default: no traces.",
+    )
+    trace_share: float = Field(
+        0.01,
+        description="Share of requests that are traced where their traceparent does not say.",
+        ge=0,
+        le=1,
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Origins whose pages may send events, with commas between; * is any.",
+        description="Origins whose pages may send events and ask, with commas between; * is any.",
+    )
+    keys: Path | None = Field(
+        None,
+        description="File of the API keys that the service asks for; default <home>/keys.json. Where there "
+        "is none, a service on loopback asks for no key, and one elsewhere does not start.",
+    )
+    open: bool = Field(
+        False, description="Ask for no key, whatever the keys file says and whoever reaches the service."
+    )
+    key: SecretStr | None = Field(
+        None, description="API key that the commands of this machine send to the service."
     )
 
     @field_validator("cors_origins", "changes_streams", mode="before")
@@ -156,6 +180,11 @@ class Settings(BaseSettings):
     def ranker_file(self) -> Path:
         """File of the ranker's hyper-parameters; it need not exist."""
         return self.ranker or self.home / "ranker.toml"
+
+    @property
+    def keys_file(self) -> Path:
+        """File of the API keys; it need not exist."""
+        return self.keys or self.home / "keys.json"
 
     @property
     def policies_folder(self) -> Path:

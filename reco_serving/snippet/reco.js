@@ -3,6 +3,7 @@
 (function () {
   "use strict";
   var script = document.currentScript, url = new URL("events", script.src).href;
+  if (script.dataset.recoKey) url += "?key=" + script.dataset.recoKey;
   var BATCH = 50, WAIT = 2000, KEPT = 500, IDLE = 30 * 60000, FIRST_PAUSE = 2000, LAST_PAUSE = 60000;
   var queue = [], timer = null, sending = false, pause = FIRST_PAUSE, memory = {};
   var user = script.dataset.recoUser;

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -18,12 +19,14 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from reco_assets.platform.redis import open_redis, stop_redis
 from reco_assets.platform.registry import Registry
 from reco_assets.platform.settings import Settings
+from reco_serving.answered import Answered
+from reco_serving.freshness import Freshness
 from reco_serving.guards import Guards
 from reco_serving.metrics import Metrics, StreamGauges
 from tests.online.conftest import free_port, redis_settings, store
 from tests.serving.bundles import bundle
 
-__all__ = ["Running", "redis_settings", "service", "store", "until"]
+__all__ = ["Running", "redis_settings", "service", "started", "store", "until"]
 
 _PATIENCE_SECONDS = 120.0
 
@@ -93,14 +96,20 @@ def _answers(client: httpx.Client) -> bool:
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The service with bundle ``one``; it was started before there was any."""
-    folder = tmp_path_factory.mktemp("service")
+    options = {"RECO_CORS_ORIGINS": "https://shop.example", "RECO_DECISION_EVIDENCE": "1"}
+    with started(tmp_path_factory.mktemp("service"), options) as running:
+        yield running
+
+
+@contextmanager
+def started(folder: Path, options: Mapping[str, str]) -> Iterator[Running]:
+    """A service of its own with these settings, and bundle ``one``."""
     settings = Settings(home=folder / "home", redis_port=free_port(), service_port=free_port())
     environment = os.environ | {
         "RECO_HOME": str(settings.home),
         "RECO_REDIS_PORT": str(settings.redis_port),
         "RECO_SERVICE_PORT": str(settings.service_port),
-        "RECO_CORS_ORIGINS": "https://shop.example",
-        "RECO_DECISION_EVIDENCE": "1",
+        **options,
     }
     log = folder / "service.log"
     with (
@@ -108,7 +117,11 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         subprocess.Popen(
             [sys.executable, "-m", "reco_serving"], env=environment, stdout=output, stderr=output
         ) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{settings.service_port}", timeout=30.0) as client,
+        httpx.Client(
+            base_url=f"http://127.0.0.1:{settings.service_port}",
+            timeout=30.0,
+            headers={"X-Api-Key": options.get("RECO_KEY", "")},
+        ) as client,
     ):
         running = Running(settings, folder, process, client)
         try:
@@ -134,12 +147,17 @@ def metrics() -> Metrics:
     own = CollectorRegistry()
     return Metrics(
         latency=Histogram("latency", "-", ["endpoint"], registry=own),
-        rungs=Counter("rungs", "-", ["rung"], registry=own),
+        answered=Answered(
+            rungs=Counter("rungs", "-", ["rung"], registry=own),
+            seconds=Histogram("seconds", "-", ["rung"], registry=own),
+            stages=Histogram("stages", "-", ["stage", "rung"], registry=own),
+            candidates=Histogram("candidates", "-", registry=own),
+            places=Counter("places", "-", ["source"], registry=own),
+        ),
         variants=Counter("variants", "-", ["experiment", "variant"], registry=own),
         refusals=Counter("refusals", "-", ["endpoint", "status"], registry=own),
         bundle=Gauge("bundle", "-", ["version"], registry=own),
         decisions=Counter("decisions", "-", ["outcome"], registry=own),
-        stages=Histogram("stages", "-", ["stage"], registry=own),
         events=Counter("events", "-", ["outcome"], registry=own),
         spool_bytes=Gauge("spool_bytes", "-", registry=own),
         stream_troubles=Counter("stream_troubles", "-", registry=own),
@@ -152,6 +170,14 @@ def metrics() -> Metrics:
             breaker=Gauge("breaker", "-", ["dependency"], registry=own),
             opened=Counter("opened", "-", ["dependency"], registry=own),
             swaps=Counter("swaps", "-", ["outcome"], registry=own),
+            denied=Counter("denied", "-", ["reason"], registry=own),
+        ),
+        freshness=Freshness(
+            bundle=Gauge("bundle_at", "-", registry=own),
+            products=Gauge("products_at", "-", registry=own),
+            users=Gauge("users_at", "-", registry=own),
+            epoch=Gauge("epoch", "-", registry=own),
+            lookups=Counter("lookups", "-", ["cache", "outcome"], registry=own),
         ),
     )
 

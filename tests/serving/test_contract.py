@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+
 import pytest
 
-from tests.serving.bundles import CATEGORIES, PRODUCTS
+from tests.serving.bundles import CATEGORIES, NOW, PRODUCTS
 from tests.serving.conftest import Running
 
 
@@ -184,8 +187,34 @@ def test_metrics_count_latency_rungs_and_the_bundle(service: Running) -> None:
         'reco_latency_seconds_count{endpoint="recommend"}',
         'reco_rung_total{rung="no_ranker"}',
         "reco_bundle_info{",
+        'reco_rung_seconds_count{rung="no_ranker"}',
+        'reco_stage_seconds_count{rung="no_ranker",stage="decide"}',
+        "reco_candidates_count",
+        'reco_cache_total{cache="texts",outcome="hit"}',
     ):
         assert line in text
+
+
+def test_places_are_counted_by_the_source_of_the_product(service: Running) -> None:
+    def counted() -> Counter[str]:
+        text = service.client.get("/metrics").text
+        found = re.findall(r'^reco_places_total\{source="(\w+)"\} (\S+)$', text, re.MULTILINE)
+        return Counter({source: int(float(value)) for source, value in found})
+
+    before = counted()
+    answer = service.recommend(user_id="somebody", context={"products": ["p1", "p4"]}, num_recommendations=20)
+    shown = answer["recommendations"]
+    assert isinstance(shown, list)
+    assert counted() - before == Counter(one["source"] for one in shown)
+
+
+def test_the_age_of_what_serves_is_told_as_moments(service: Running) -> None:
+    text = service.client.get("/metrics").text
+    found = {name: float(value) for name, value in re.findall(r"^(reco_\w+) (\S+)$", text, re.MULTILINE)}
+    assert found["reco_bundle_timestamp_seconds"] == NOW / 1e6
+    assert found["reco_product_epoch_timestamp_seconds"] == 0
+    assert found["reco_product_epoch"] == -1
+    assert found["reco_online_timestamp_seconds"] == 0
 
 
 def test_bentoml_counts_the_requests_as_well(service: Running) -> None:

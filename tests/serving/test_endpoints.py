@@ -44,7 +44,7 @@ def test_a_defect_is_500_in_the_counters_and_in_the_log(
     async def send(message: Message) -> None:
         sent.append(dict(message))
 
-    parts = cast(Parts, SimpleNamespace(metrics=metrics, deadline_seconds=0.1))
+    parts = cast(Parts, SimpleNamespace(metrics=metrics, deadline_seconds=0.1, tracer=None))
     with caplog.at_level(logging.ERROR):
         asyncio.run(Endpoint(lambda: parts, "recommend", broken)(POST, whole_body, send))
     assert sent[0]["status"] == 500

@@ -81,6 +81,10 @@ def test_no_more_is_remembered_than_asked_for() -> None:
     for number, name in enumerate(("a", "b", "a", "c")):
         remembered.keep(name, number)
     assert [remembered.get(name) for name in "abc"] == [2, None, 3]
+    heard: list[bool] = []
+    told: Remembered[int] = Remembered(1, heard.append)
+    told.keep("a", 1)
+    assert (told.get("a"), told.get("b"), heard) == (1, None, [True, False])
     nothing: Remembered[int] = Remembered(0)
     nothing.keep("a", 1)
     assert nothing.get("a") is None

@@ -1,0 +1,40 @@
+"""Series that exist before anything has happened: the first time is a rise that an alert can see."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from reco_serving.calls import Priority
+from reco_serving.ladder import LADDER, NO_USER_STATE
+from reco_serving.metrics import Metrics
+
+#: Statuses that budgets and alerts ask for.
+_STATUSES: Final = ("429", "500", "503")
+_EVENTS: Final = ("accepted", "rejected", "spooled", "refused", "not_live")
+_DENIED: Final = ("no_key", "unknown", "scope", "rate")
+
+
+def at_zero(metrics: Metrics, endpoints: tuple[str, ...]) -> None:
+    """Begin the counters that alerts and dashboards ask for; ``endpoints`` by their names in labels."""
+    for endpoint in endpoints:
+        metrics.latency.labels(endpoint)
+        for status in _STATUSES:
+            metrics.refusals.labels(endpoint, status)
+    for rung in (*LADDER, NO_USER_STATE):
+        metrics.answered.rungs.labels(rung)
+        metrics.answered.seconds.labels(rung)
+    for outcome in _EVENTS:
+        metrics.events.labels(outcome)
+    for outcome in ("written", "dropped"):
+        metrics.decisions.labels(outcome)
+    for cache in ("texts", "users", "sessions"):
+        metrics.freshness.lookups.labels(cache, "hit")
+        metrics.freshness.lookups.labels(cache, "miss")
+    guards = metrics.guards
+    for priority in Priority:
+        guards.shed.labels(priority.name)
+    for outcome in ("served", "refused"):
+        guards.swaps.labels(outcome)
+    for reason in _DENIED:
+        guards.denied.labels(reason)
+    guards.opened.labels("redis")
