@@ -119,8 +119,8 @@ def on_loopback(host: str) -> bool:
 
 
 def check_exposed(settings: Settings) -> None:
-    """Refuse (BadInput) to let others reach a service that asks nobody for a key."""
-    if settings.open or on_loopback(settings.service_host) or read_keys(settings.keys_file):
+    """Refuse (BadInput) a keys file that cannot be read, and to let others reach what asks for no key."""
+    if settings.open or read_keys(settings.keys_file) or on_loopback(settings.service_host):
         return
     raise BadInput(
         f"starting the service on {settings.service_host}: others could reach it, and {settings.keys_file}"

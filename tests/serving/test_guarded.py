@@ -137,11 +137,15 @@ def test_commands_send_the_key_that_they_are_given(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setenv("RECO_HOME", str(guarded.settings.home))
+    monkeypatch.setenv("RECO_REDIS_PORT", str(guarded.settings.redis_port))
     monkeypatch.setenv("RECO_SERVICE_PORT", str(guarded.settings.service_port))
-    assert run(["recommend", "u1"]) == 1
-    assert "RECO_KEY" in capsys.readouterr().err
-    monkeypatch.setenv("RECO_KEY", keys[EVERYTHING])
-    assert run(["recommend", "u1", "--json"]) == 0
+    for command in (["recommend", "u1", "--json"], ["promote", "1"]):
+        monkeypatch.delenv("RECO_KEY", raising=False)
+        assert run(command) == 1
+        assert "RECO_KEY" in capsys.readouterr().err
+        monkeypatch.setenv("RECO_KEY", keys[EVERYTHING])
+        assert run(command) == 0
 
 
 def test_no_key_is_in_the_log_or_among_the_metrics(guarded: Running, keys: dict[str, str]) -> None:

@@ -175,6 +175,9 @@ def test_others_may_not_reach_a_service_without_keys(tmp_path: Path) -> None:
     assert "RECO_OPEN" in refused.value.hint
     made(tmp_path, Scope.recommend)
     check_exposed(Settings(home=tmp_path, service_host="0.0.0.0"))
+    (tmp_path / "keys.json").write_text("{")
+    with pytest.raises(BadInput, match="reading the keys file"):
+        check_exposed(Settings(home=tmp_path))
 
 
 @pytest.mark.parametrize(
