@@ -27,17 +27,25 @@ from reco_assets.platform.streams.redis_stream import RedisStream
 from reco_serving.backlog import Backlog
 from reco_serving.breaker import State
 from reco_serving.collector import Collector
+from reco_serving.contract import Ready
 from reco_serving.current import Current
 from reco_serving.decisions import KEPT, DecisionLog
-from reco_serving.endpoints import Endpoint, Parts, answer_recommend, answer_similar, answer_trending
+from reco_serving.endpoints import NO_BUNDLE, Answer, Endpoint, Parts, answer_similar, answer_trending
 from reco_serving.evidence import SEED_BITS
 from reco_serving.gate import Gate
 from reco_serving.health import Health, health
-from reco_serving.http import encode
+from reco_serving.http import Refusal, encode
 from reco_serving.intake import PATH, Collecting, Intake
 from reco_serving.ladder import POPULAR
 from reco_serving.metrics import Metrics
 from reco_serving.openapi import PAGE, document
+from reco_serving.personal import (
+    answer_bought_together,
+    answer_buy_again,
+    answer_rank,
+    answer_recently_viewed,
+)
+from reco_serving.recommending import answer_batch, answer_recommend
 from reco_serving.results import results_page
 from reco_serving.sinks import open_sink
 from reco_serving.state import StateReader
@@ -49,6 +57,18 @@ SWITCH_SECONDS: Final = 0.0005
 SNIPPET: Final = (Path(__file__).parent / "snippet" / "reco.js").read_bytes()
 _SNIPPET_TAG: Final = f'"{sha256(SNIPPET).hexdigest()[:16]}"'
 _SNIPPET_HEADERS: Final = {"Cache-Control": "public, max-age=3600", "ETag": _SNIPPET_TAG}
+
+#: What is asked by POST and answered with products, by path.
+_ANSWERS: Final[Mapping[str, Answer]] = {
+    "/recommend": answer_recommend,
+    "/recommend/batch": answer_batch,
+    "/similar": answer_similar,
+    "/bought-together": answer_bought_together,
+    "/trending": answer_trending,
+    "/buy-again": answer_buy_again,
+    "/recently-viewed": answer_recently_viewed,
+    "/rank": answer_rank,
+}
 
 
 async def _end_with(parent: int) -> None:
@@ -78,14 +98,16 @@ class Service:
         #: The endpoints that are asked all the time, by path.
         self.hot: Mapping[str, ASGIApp] = {
             PATH: Intake(lambda: self.parts.collecting),
-            "/recommend": Endpoint(lambda: self.parts, "recommend", answer_recommend),
-            "/similar": Endpoint(lambda: self.parts, "similar", answer_similar),
-            "/trending": Endpoint(lambda: self.parts, "trending", answer_trending),
+            **{
+                path: Endpoint(lambda: self.parts, path.strip("/").replace("/", "_"), answer)
+                for path, answer in _ANSWERS.items()
+            },
         }
         self.asgi = Starlette(
             routes=[
                 Route("/reco.js", self._snippet, methods=["GET"]),
                 Route("/health", self._health, methods=["GET"]),
+                Route("/ready", self._ready, methods=["GET"]),
                 Route("/", self._page, methods=["GET"]),
                 Route("/experiments", self._experiments, methods=["GET"]),
                 Route("/docs.json", self._document, methods=["GET"]),
@@ -163,6 +185,13 @@ class Service:
             parts.started_at,
             parts.variants.trouble,
         )
+
+    async def _ready(self, request: HttpRequest) -> Response:
+        loaded = self.parts.current.loaded
+        if loaded is None:
+            refused = Refusal(503, "bundle", self.parts.current.trouble or NO_BUNDLE)
+            return Response(refused.body, 503, media_type="application/json")
+        return Response(encode(Ready(loaded.bundle.version)), media_type="application/json")
 
     async def _snippet(self, request: HttpRequest) -> Response:
         if request.headers.get("if-none-match") == _SNIPPET_TAG:

@@ -10,15 +10,8 @@ import polars as pl
 
 from reco_assets.events.contract import EVENT_TYPES, FIELDS, Field
 from reco_serving.calls import MOST_MS, Priority
-from reco_serving.contract import (
-    Collected,
-    Recommended,
-    RecommendRequest,
-    Refused,
-    Related,
-    SimilarRequest,
-    TrendingRequest,
-)
+from reco_serving.contract import Collected, Ready, Refused
+from reco_serving.described import DESCRIBED, Described, Json
 from reco_serving.events import MOST_EVENTS
 from reco_serving.health import Health
 
@@ -40,23 +33,13 @@ PAGE: Final = """<!DOCTYPE html>
 </html>
 """
 
-Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
-
-_EXAMPLES: Final[dict[str, Json]] = {
-    "/recommend": {
-        "user_id": "u42",
-        "session_id": "s7",
-        "context": {"page": "home", "device": "mobile", "products": ["p1", "p9"]},
-        "num_recommendations": 5,
-    },
-    "/similar": {"product_id": "p1", "num_recommendations": 5},
-    "/trending": {"num_recommendations": 5},
-}
 _REFUSALS: Final = {
-    "400": "The request breaks its contract: the field and the reason.",
-    "404": "There is no such product.",
-    "429": "More is asked than can be answered in time: ask again after Retry-After seconds.",
-    "503": "No bundle has been promoted yet.",
+    400: "The request breaks its contract: the field and the reason.",
+    404: "There is no such product.",
+    429: "More is asked than can be answered in time: ask again after Retry-After seconds.",
+    408: "The body did not come in time.",
+    413: "The body is too long.",
+    503: "No bundle has been promoted yet.",
 }
 #: Headers that every question may have.
 _HEADERS: Final[Json] = [
@@ -107,11 +90,8 @@ _WIRE: Final[dict[type[pl.DataType], Json]] = {
 }
 _TYPES: Final = (
     Collected,
-    RecommendRequest,
-    SimilarRequest,
-    TrendingRequest,
-    Recommended,
-    Related,
+    *dict.fromkeys(kind for one in DESCRIBED for kind in (one.asked, one.answer)),
+    Ready,
     Refused,
     Health,
 )
@@ -128,18 +108,17 @@ def document() -> dict[str, Json]:
             body["example"] = example
         return {"application/json": body}
 
-    def post(path: str, asked: type[msgspec.Struct], answer: type[msgspec.Struct], refusals: str) -> Json:
-        responses: dict[str, Json] = {
-            "200": {"description": "Products, best first.", "content": content(answer)}
-        }
-        for status in refusals.split():
-            responses[status] = {"description": _REFUSALS[status], "content": content(Refused)}
+    def post(one: Described) -> Json:
+        responses: dict[str, Json] = {"200": {"description": one.answers, "content": content(one.answer)}}
+        for status in one.refusals:
+            responses[str(status)] = {"description": _REFUSALS[status], "content": content(Refused)}
         return {
             "post": {
-                "summary": (asked.__doc__ or "").strip().splitlines()[0],
-                "operationId": path.strip("/"),
+                "summary": one.summary,
+                "description": one.description,
+                "operationId": one.path.strip("/").replace("/", "-"),
                 "parameters": _HEADERS,
-                "requestBody": {"required": True, "content": content(asked, _EXAMPLES[path])},
+                "requestBody": {"required": True, "content": content(one.asked, one.example)},
                 "responses": responses,
             }
         }
@@ -152,9 +131,7 @@ def document() -> dict[str, Json]:
             "description": "Product recommendations. Ids are texts; JSON integers are accepted and echoed.",
         },
         "paths": {
-            "/recommend": post("/recommend", RecommendRequest, Recommended, "400 429 503"),
-            "/similar": post("/similar", SimilarRequest, Related, "400 404 429 503"),
-            "/trending": post("/trending", TrendingRequest, Related, "400 429 503"),
+            **{one.path: post(one) for one in DESCRIBED},
             "/events": _events_path(content),
             "/reco.js": {
                 "get": {
@@ -175,6 +152,16 @@ def document() -> dict[str, Json]:
                     "operationId": "health",
                     "responses": {
                         "200": {"description": "The state of the worker.", "content": content(Health)}
+                    },
+                }
+            },
+            "/ready": {
+                "get": {
+                    "summary": "Whether this worker can answer, for balancers.",
+                    "operationId": "ready",
+                    "responses": {
+                        "200": {"description": "It has a bundle.", "content": content(Ready)},
+                        "503": {"description": _REFUSALS[503], "content": content(Refused)},
                     },
                 }
             },

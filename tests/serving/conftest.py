@@ -117,6 +117,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             running.at_first = {
                 "health": client.get("/health"),
                 "readyz": client.get("/readyz"),
+                "ready": client.get("/ready"),
                 "recommend": running.ask("recommend", {"user_id": "u1"}),
             }
             running.promote(running.register("one"))
