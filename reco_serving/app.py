@@ -32,6 +32,7 @@ from reco_serving.current import Current
 from reco_serving.decisions import KEPT, DecisionLog
 from reco_serving.endpoints import NO_BUNDLE, Answer, Endpoint, Parts, answer_similar, answer_trending
 from reco_serving.evidence import SEED_BITS
+from reco_serving.explaining import explain
 from reco_serving.gate import Gate
 from reco_serving.health import Health, health
 from reco_serving.http import Refusal, encode
@@ -108,6 +109,7 @@ class Service:
                 Route("/reco.js", self._snippet, methods=["GET"]),
                 Route("/health", self._health, methods=["GET"]),
                 Route("/ready", self._ready, methods=["GET"]),
+                Route("/explain/{recommendation_id}", self._explain, methods=["GET", "POST"]),
                 Route("/", self._page, methods=["GET"]),
                 Route("/experiments", self._experiments, methods=["GET"]),
                 Route("/docs.json", self._document, methods=["GET"]),
@@ -192,6 +194,13 @@ class Service:
             refused = Refusal(503, "bundle", self.parts.current.trouble or NO_BUNDLE)
             return Response(refused.body, 503, media_type="application/json")
         return Response(encode(Ready(loaded.bundle.version)), media_type="application/json")
+
+    async def _explain(self, request: HttpRequest) -> Response:
+        try:
+            told = await explain(self.parts, Settings(), request.path_params["recommendation_id"])
+        except Refusal as refusal:
+            return Response(refusal.body, refusal.status, media_type="application/json")
+        return Response(encode(told), media_type="application/json")
 
     async def _snippet(self, request: HttpRequest) -> Response:
         if request.headers.get("if-none-match") == _SNIPPET_TAG:

@@ -210,6 +210,59 @@ class Related(Struct, frozen=True):
     latency_ms: float
 
 
+class Contribution(Struct, frozen=True):
+    """What one feature of the ranker, at this value, added to a score; null where the value is unknown."""
+
+    feature: str
+    value: float | None
+    contribution: float
+
+
+class ExplainedProduct(Struct, frozen=True):
+    """One product of an explained answer.
+
+    ``base``, the contributions of ``features`` and those of ``blend`` (the sources' blend that the trees
+    stand upon) add up to what the ranker said; ``rules`` may have moved the score from there. They are
+    empty where no ranker was asked, or the product came from elsewhere, as a promotion does.
+    ``propensity`` is the probability with which it was shown at this place.
+    """
+
+    product_id: str
+    position: int
+    score: float
+    source: str
+    reason: str
+    propensity: float
+    campaign: str | None
+    rules: list[str]
+    source_scores: dict[str, float]
+    base: float | None
+    features: list[Contribution]
+    blend: dict[str, float]
+
+
+class Explained(Struct, frozen=True):
+    """The answer to /explain: a decision made again from its record, and taken apart.
+
+    ``replayed`` says that it came out as it was logged, to the bit; else ``differs`` says how not.
+    ``policy`` is the digest of the policy file that held, empty for the bundle's own rules.
+    """
+
+    recommendation_id: str
+    user_id: str | int
+    decided_at: str
+    model_version: str
+    policy: str
+    variant: str
+    rung: str
+    degraded: bool
+    latency_ms: float
+    candidates: int
+    replayed: bool
+    differs: str | None
+    products: list[ExplainedProduct]
+
+
 class Rejected(Struct, frozen=True):
     """An event that breaks the contract: its place in the request from 0, its id where it has one, why."""
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from reco_assets.events.decided import Decided, encode
-from reco_assets.platform.streams.stream import Stream, StreamUnavailable
+from reco_assets.platform.streams.redis_stream import RedisStream
+from reco_assets.platform.streams.stream import StreamUnavailable
 from reco_serving.metrics import Metrics
+from reco_serving.recent import Recent
 
 #: Records held while the stream does not take them; the oldest give way to new ones and are counted.
 BUFFERED: Final = 10_000
@@ -32,11 +34,14 @@ class DecisionLog:
     ----------
     trouble
         Why the stream does not take records at the moment; None where it does.
+    recent
+        What this worker has decided lately.
     """
 
-    stream: Stream
+    stream: RedisStream
     metrics: Metrics
     trouble: str | None = None
+    recent: Recent = field(default_factory=Recent, repr=False)
     _most: int = field(default=_BATCH, repr=False)
     _buffer: deque[Decided] = field(default_factory=lambda: deque(maxlen=BUFFERED), repr=False)
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)
@@ -52,6 +57,7 @@ class DecisionLog:
         if len(self._buffer) == BUFFERED:
             self.metrics.decisions.labels("dropped").inc()
         self._buffer.append(decided)
+        self.recent.keep(decided)
 
     def stop(self) -> None:
         """Write what is left, as far as the stream takes it, and end the thread."""

@@ -10,7 +10,7 @@ import polars as pl
 
 from reco_assets.events.contract import EVENT_TYPES, FIELDS, Field
 from reco_serving.calls import MOST_MS, Priority
-from reco_serving.contract import Collected, Ready, Refused
+from reco_serving.contract import Collected, Explained, Ready, Refused
 from reco_serving.described import DESCRIBED, Described, Json
 from reco_serving.events import MOST_EVENTS
 from reco_serving.health import Health
@@ -92,6 +92,7 @@ _TYPES: Final = (
     Collected,
     *dict.fromkeys(kind for one in DESCRIBED for kind in (one.asked, one.answer)),
     Ready,
+    Explained,
     Refused,
     Health,
 )
@@ -165,6 +166,9 @@ def document() -> dict[str, Json]:
                     },
                 }
             },
+            "/explain/{recommendation_id}": {
+                method: _explain_path(f"explain-{method}", content) for method in ("get", "post")
+            },
             "/experiments": {
                 "get": {
                     "summary": "The experiments and their results, as a page.",
@@ -181,6 +185,32 @@ def document() -> dict[str, Json]:
             },
         },
         "components": {"schemas": {**components, "Event": _event_schema()}},
+    }
+
+
+def _explain_path(operation: str, content: Callable[[type[msgspec.Struct]], Json]) -> Json:
+    return {
+        "summary": "Why an answer was as it was.",
+        "description": "It is made again from its record, which a worker remembers for its last decisions, "
+        "and the stream until the lake has it.",
+        "operationId": operation,
+        "parameters": [
+            {
+                "name": "recommendation_id",
+                "in": "path",
+                "required": True,
+                "description": "As the answer of /recommend has it.",
+                "schema": {"type": "string", "minLength": 1},
+                "example": "0006516b2c3d4e5f1a2b3c4d",
+            }
+        ],
+        "responses": {
+            "200": {"description": "Its products with their reasons.", "content": content(Explained)},
+            "404": {
+                "description": "Its record, its bundle or its policy is not here any more.",
+                "content": content(Refused),
+            },
+        },
     }
 
 
