@@ -7,13 +7,15 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
+import redis.asyncio
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -21,7 +23,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from reco_assets.events.decided import PARTITIONS, STREAM
-from reco_assets.platform.redis import connect
+from reco_assets.platform.redis import connect, redis_url
 from reco_assets.platform.settings import Settings
 from reco_assets.platform.streams.redis_stream import RedisStream
 from reco_serving.backlog import Backlog
@@ -36,8 +38,9 @@ from reco_serving.explaining import explain
 from reco_serving.gate import Gate
 from reco_serving.health import Health, health
 from reco_serving.http import Refusal, encode
-from reco_serving.intake import PATH, Collecting, Intake
+from reco_serving.intake import PATH, Collecting, Intake, cross_origin
 from reco_serving.ladder import POPULAR
+from reco_serving.live import Live
 from reco_serving.metrics import Metrics
 from reco_serving.openapi import PAGE, document
 from reco_serving.personal import (
@@ -46,10 +49,12 @@ from reco_serving.personal import (
     answer_rank,
     answer_recently_viewed,
 )
-from reco_serving.recommending import answer_batch, answer_recommend
+from reco_serving.recommending import answer_batch, answer_recommend, listed
 from reco_serving.results import results_page
 from reco_serving.sinks import open_sink
 from reco_serving.state import StateReader
+from reco_serving.streaming import PATH as STREAM_PATH
+from reco_serving.streaming import Streaming
 from reco_serving.variants import Variants
 
 #: How long one thread may keep the interpreter from another that waits for it.
@@ -79,6 +84,22 @@ async def _end_with(parent: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+def _before_the_end(call: Callable[[], object]) -> None:
+    """Have ``call`` made when this worker is told to end: the server waits for all answers, open ones too."""
+    soon = partial(asyncio.get_running_loop().call_soon_threadsafe, call)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _first(soon, signal.getsignal(number)))
+
+
+def _first(soon: Callable[[], object], before: object) -> Callable[[int, FrameType | None], None]:
+    def told(number: int, frame: FrameType | None) -> None:
+        soon()
+        if callable(before):
+            before(number, frame)
+
+    return told
+
+
 def _tell(metrics: Metrics, dependency: str, state: State) -> None:
     metrics.guards.breaker.labels(dependency).set(state)
     if state is State.open:
@@ -104,6 +125,11 @@ class Service:
                 for path, answer in _ANSWERS.items()
             },
         }
+        self._stream = Streaming(
+            lambda: self.parts.live,
+            lambda asked, body: listed(self.parts, asked, body),
+            lambda scope: cross_origin(scope, self.parts.collecting.origins),
+        )
         self.asgi = Starlette(
             routes=[
                 Route("/reco.js", self._snippet, methods=["GET"]),
@@ -116,6 +142,10 @@ class Service:
             ],
             lifespan=self._lifespan,
         )
+
+    def straight(self, path: str) -> ASGIApp | None:
+        """What answers ``path`` itself, ahead of the application of all others."""
+        return self._stream if path.startswith(STREAM_PATH) else self.hot.get(path)
 
     @property
     def parts(self) -> Parts:
@@ -140,6 +170,7 @@ class Service:
             collector = Collector(sink, settings.home / "spool", settings.spool_mb * 1_000_000, metrics)
             collecting = Collecting(collector, metrics, frozenset(settings.cors_origins))
             below = round(settings.decision_evidence * 2**SEED_BITS)
+            live = Live(redis.asyncio.Redis.from_url(redis_url(settings)), settings.streams)
             variants = Variants(settings, current.policy)
             self._parts = Parts(
                 current,
@@ -151,6 +182,7 @@ class Service:
                 variants,
                 gate,
                 settings.deadline_ms / 1e3,
+                live,
                 below,
             )
             await collector.start()
@@ -159,6 +191,8 @@ class Service:
             current.start()
             variants.start()
             decisions.start()
+            live.start()
+            _before_the_end(live.finish)
             watching = asyncio.create_task(_end_with(os.getppid()))
             try:
                 yield
@@ -168,6 +202,7 @@ class Service:
                 await asyncio.to_thread(current.stop)
                 await asyncio.to_thread(variants.stop)
                 await asyncio.to_thread(decisions.stop)
+                await live.stop()
                 await states.close()
 
     async def _health(self, request: HttpRequest) -> Response:

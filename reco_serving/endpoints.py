@@ -33,6 +33,7 @@ from reco_serving.gate import HEADROOM, Gate
 from reco_serving.http import JSON, Header, Refusal, answer, encode, posted
 from reco_serving.intake import Collecting
 from reco_serving.ladder import affordable
+from reco_serving.live import Live
 from reco_serving.loaded import Loaded
 from reco_serving.metrics import Metrics
 from reco_serving.state import StateReader
@@ -61,6 +62,7 @@ class Parts:
     variants: Variants
     gate: Gate
     deadline_seconds: float
+    live: Live
     evidence_below: int = 0
 
     def loaded(self) -> Loaded:

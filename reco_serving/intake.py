@@ -45,7 +45,7 @@ class Intake:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body, keep its events, answer, count."""
         worker = self._worker()
-        cross = _cross_origin(scope, worker.origins)
+        cross = cross_origin(scope, worker.origins)
         if scope["method"] == "OPTIONS":
             return await answer(send, 204, b"", (*cross, *_PREFLIGHT) if cross else ())
         extra: list[Header] = []
@@ -68,7 +68,7 @@ class Intake:
         await answer(send, status, content, (JSON, *cross, *extra))
 
 
-def _cross_origin(scope: Scope, origins: frozenset[str]) -> tuple[Header, ...]:
+def cross_origin(scope: Scope, origins: frozenset[str]) -> tuple[Header, ...]:
     """What a browser must be told so that a page of another origin may read the answer."""
     if not origins:
         return ()

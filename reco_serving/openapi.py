@@ -9,6 +9,7 @@ import msgspec
 import polars as pl
 
 from reco_assets.events.contract import EVENT_TYPES, FIELDS, Field
+from reco_assets.recommender.types import MOST
 from reco_serving.calls import MOST_MS, Priority
 from reco_serving.contract import Collected, Explained, Ready, Refused
 from reco_serving.described import DESCRIBED, Described, Json
@@ -166,6 +167,7 @@ def document() -> dict[str, Json]:
                     },
                 }
             },
+            "/stream/{session_id}": {"get": _stream_path(content)},
             "/explain/{recommendation_id}": {
                 method: _explain_path(f"explain-{method}", content) for method in ("get", "post")
             },
@@ -185,6 +187,39 @@ def document() -> dict[str, Json]:
             },
         },
         "components": {"schemas": {**components, "Event": _event_schema()}},
+    }
+
+
+def _stream_path(content: Callable[[type[msgspec.Struct]], Json]) -> Json:
+    def parameter(name: str, where: str, why: str, schema: Json, example: Json) -> Json:
+        return {
+            "name": name,
+            "in": where,
+            "required": where == "path",
+            "description": why,
+            "schema": schema,
+            "example": example,
+        }
+
+    text: Json = {"type": "string", "minLength": 1, "maxLength": 256}
+    count: Json = {"type": "integer", "minimum": 1, "maximum": MOST, "default": 10}
+    return {
+        "summary": "A new list whenever something happens in a session, as Server-Sent Events.",
+        "description": "The first list comes at once. Each is an event `recommendations` whose data is the "
+        "answer of /recommend. A stream without news sends a comment every 15 seconds.",
+        "operationId": "stream",
+        "parameters": [
+            parameter("session_id", "path", "The session, as its events have it.", text, "s7"),
+            parameter("user_id", "query", "Whose products; the session's id by default.", text, "u42"),
+            parameter("num_recommendations", "query", "How many products.", count, 5),
+        ],
+        "responses": {
+            "200": {"description": "Events, until the client leaves.", "content": {"text/event-stream": {}}},
+            **{
+                str(status): {"description": _REFUSALS[status], "content": content(Refused)}
+                for status in (400, 429, 503)
+            },
+        },
     }
 
 

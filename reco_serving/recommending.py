@@ -12,7 +12,7 @@ from reco_assets.errors import BadRequest
 from reco_assets.events.decided import VERSION, Decided
 from reco_assets.recommender.types import Request
 from reco_serving.answers import check_filters, decide, products, resolved
-from reco_serving.calls import Call
+from reco_serving.calls import Call, Priority
 from reco_serving.choices import Choice
 from reco_serving.contract import BatchRequest, Recommended, RecommendedBatch, RecommendRequest, read
 from reco_serving.endpoints import Parts
@@ -190,3 +190,10 @@ async def answer_batch(parts: Parts, body: bytes, call: Call) -> bytes:
             answers.append(done)
             noted(parts, done, time.perf_counter())
     return encode(RecommendedBatch([one.recommended for one in answers]))
+
+
+async def listed(parts: Parts, asked: RecommendRequest, body: bytes) -> Recommended:
+    """A list that nobody has posted for, as a stream sends it."""
+    begun = time.perf_counter()
+    call = Call(begun, begun + parts.deadline_seconds, Priority.normal)
+    return (await recommended(parts, asked, body, call)).recommended

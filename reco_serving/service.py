@@ -36,7 +36,7 @@ class Straight:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on."""
-        hot = _APP.hot.get(scope["path"]) if scope["type"] == "http" else None
+        hot = _APP.straight(scope["path"]) if scope["type"] == "http" else None
         await (hot or self._app)(scope, receive, send)
 
 

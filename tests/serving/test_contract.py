@@ -170,7 +170,7 @@ def test_the_endpoints_are_documented(service: Running) -> None:
     assert set(document["paths"]) == {
         "/recommend", "/recommend/batch", "/similar", "/bought-together", "/trending", "/buy-again",
         "/recently-viewed", "/rank", "/events", "/reco.js", "/health", "/ready", "/metrics", "/experiments",
-        "/explain/{recommendation_id}",
+        "/explain/{recommendation_id}", "/stream/{session_id}",
     }  # fmt: skip
     schemas = document["components"]["schemas"]
     assert schemas["RecommendRequest"]["required"] == ["user_id"]
