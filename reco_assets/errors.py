@@ -53,6 +53,14 @@ class MissingDependency(RecoError):
     """Something outside the process is not there: Java, a free port, disk space, a server."""
 
 
+class Busy(RecoError):
+    """More is asked of a service than it can answer; ask again after ``seconds``."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message, hint=f"ask again after {seconds:g} seconds")
+        self.seconds = seconds
+
+
 class MissingTable(RecoError):
     """A lake table that this step reads has never been written."""
 

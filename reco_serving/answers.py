@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import isnan
 from typing import Final
@@ -28,8 +28,8 @@ from reco_assets.recommender.types import (
     Shortfall,
     UserState,
 )
+from reco_serving.contract import Asked, Id, Product
 from reco_serving.contract import Context as AskedContext
-from reco_serving.contract import Product, RecommendRequest
 from reco_serving.ladder import FULL, LADDER, NO_RANKER, NO_USER_STATE, POPULAR
 from reco_serving.loaded import Loaded
 
@@ -41,7 +41,7 @@ Witness = Callable[[Candidates, Floats], None]
 log = logging.getLogger("reco.answers")
 
 
-def resolved(asked: RecommendRequest, bundle: Bundle, seed: int) -> Request:
+def resolved(asked: Asked, bundle: Bundle, seed: int) -> Request:
     """The request in item rows and category codes; products that the bundle lacks are left out.
 
     Raises
@@ -55,11 +55,11 @@ def resolved(asked: RecommendRequest, bundle: Bundle, seed: int) -> Request:
         context=Context(
             context.device, context.page, context.hour, context.weekday, context.age, context.region
         ),
-        session_items=_rows(_in_front(context), bundle),
-        exclude=_rows(asked.exclude, bundle),
+        session_items=rows_of(_in_front(context), bundle),
+        exclude=rows_of(asked.exclude, bundle),
         category=category_code(asked.category, bundle),
         seed=seed,
-        cart=_rows(context.cart, bundle),
+        cart=rows_of(context.cart, bundle),
         filters=asked.filters.strip(),
     )
 
@@ -164,13 +164,14 @@ def products(recommendations: tuple[Recommendation, ...], loaded: Loaded) -> lis
     return shown
 
 
-def _in_front(context: AskedContext) -> list[str | int]:
+def _in_front(context: AskedContext) -> list[Id]:
     """Products that the visitor has just had to do with, the most telling last."""
     last = [context.product_id] if context.product_id is not None else []
     return [*context.cart, *context.products, *last]
 
 
-def _rows(ids: list[str | int], bundle: Bundle) -> tuple[int, ...]:
+def rows_of(ids: Sequence[Id], bundle: Bundle) -> tuple[int, ...]:
+    """Item rows of ``ids``, without those that the bundle lacks."""
     if not ids:
         return ()
     found = (bundle.items.row(str(product_id)) for product_id in ids)

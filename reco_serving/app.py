@@ -7,13 +7,15 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
+import redis.asyncio
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -21,29 +23,41 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from reco_assets.events.decided import PARTITIONS, STREAM
-from reco_assets.platform.redis import connect
+from reco_assets.platform.redis import connect, redis_url
 from reco_assets.platform.settings import Settings
 from reco_assets.platform.streams.redis_stream import RedisStream
 from reco_serving.backlog import Backlog
 from reco_serving.breaker import State
 from reco_serving.collector import Collector
+from reco_serving.contract import Ready
 from reco_serving.current import Current
 from reco_serving.decisions import KEPT, DecisionLog
 from reco_serving.door import Door
-from reco_serving.endpoints import Endpoint, Parts, answer_recommend, answer_similar, answer_trending
+from reco_serving.endpoints import NO_BUNDLE, Answer, Endpoint, Parts, answer_similar, answer_trending
 from reco_serving.evidence import SEED_BITS
+from reco_serving.explaining import explain
 from reco_serving.gate import Gate
 from reco_serving.health import Health, health
-from reco_serving.http import encode
+from reco_serving.http import Refusal, encode
 from reco_serving.intake import PATH, Collecting, Intake
 from reco_serving.keyring import Keyring
 from reco_serving.ladder import POPULAR
+from reco_serving.live import Live
 from reco_serving.logs import log_as_json
 from reco_serving.metrics import Metrics
 from reco_serving.openapi import PAGE, document
+from reco_serving.personal import (
+    answer_bought_together,
+    answer_buy_again,
+    answer_rank,
+    answer_recently_viewed,
+)
+from reco_serving.recommending import answer_batch, answer_recommend, listed
 from reco_serving.results import results_page
 from reco_serving.sinks import open_sink
 from reco_serving.state import StateReader
+from reco_serving.streaming import PATH as STREAM_PATH
+from reco_serving.streaming import Streaming
 from reco_serving.tracing import Tracer
 from reco_serving.variants import Variants
 from reco_serving.zero import at_zero
@@ -55,12 +69,45 @@ SNIPPET: Final = (Path(__file__).parent / "snippet" / "reco.js").read_bytes()
 _SNIPPET_TAG: Final = f'"{sha256(SNIPPET).hexdigest()[:16]}"'
 _SNIPPET_HEADERS: Final = {"Cache-Control": "public, max-age=3600", "ETag": _SNIPPET_TAG}
 
+#: What is asked by POST and answered with products, by path.
+_ANSWERS: Final[Mapping[str, Answer]] = {
+    "/recommend": answer_recommend,
+    "/recommend/batch": answer_batch,
+    "/similar": answer_similar,
+    "/bought-together": answer_bought_together,
+    "/trending": answer_trending,
+    "/buy-again": answer_buy_again,
+    "/recently-viewed": answer_recently_viewed,
+    "/rank": answer_rank,
+}
+
+
+def named_endpoint(path: str) -> str:
+    """What a label of a metric calls the endpoint at ``path``."""
+    return path.strip("/").replace("/", "_")
+
 
 async def _end_with(parent: int) -> None:
     """End this worker when its parent is gone: killed without warning, it would leave the port taken."""
     while os.getppid() == parent:
         await asyncio.sleep(1.0)
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _before_the_end(call: Callable[[], object]) -> None:
+    """Have ``call`` made when this worker is told to end: the server waits for all answers, open ones too."""
+    soon = partial(asyncio.get_running_loop().call_soon_threadsafe, call)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _first(soon, signal.getsignal(number)))
+
+
+def _first(soon: Callable[[], object], before: object) -> Callable[[int, FrameType | None], None]:
+    def told(number: int, frame: FrameType | None) -> None:
+        soon()
+        if callable(before):
+            before(number, frame)
+
+    return told
 
 
 def _tell(metrics: Metrics, dependency: str, state: State) -> None:
@@ -84,20 +131,31 @@ class Service:
         #: The endpoints that are asked all the time, by path.
         self.hot: Mapping[str, ASGIApp] = {
             PATH: Intake(lambda: self.parts.collecting),
-            "/recommend": Endpoint(lambda: self.parts, "recommend", answer_recommend),
-            "/similar": Endpoint(lambda: self.parts, "similar", answer_similar),
-            "/trending": Endpoint(lambda: self.parts, "trending", answer_trending),
+            **{
+                path: Endpoint(lambda: self.parts, named_endpoint(path), answer)
+                for path, answer in _ANSWERS.items()
+            },
         }
+        self._stream = Streaming(
+            lambda: self.parts.live,
+            lambda asked, body: listed(self.parts, asked, body),
+        )
         self.asgi = Starlette(
             routes=[
                 Route("/reco.js", self._snippet, methods=["GET"]),
                 Route("/health", self._health, methods=["GET"]),
+                Route("/ready", self._ready, methods=["GET"]),
+                Route("/explain/{recommendation_id}", self._explain, methods=["GET", "POST"]),
                 Route("/", self._page, methods=["GET"]),
                 Route("/experiments", self._experiments, methods=["GET"]),
                 Route("/docs.json", self._document, methods=["GET"]),
             ],
             lifespan=self._lifespan,
         )
+
+    def straight(self, path: str) -> ASGIApp | None:
+        """What answers ``path`` itself, ahead of the application of all others."""
+        return self._stream if path.startswith(STREAM_PATH) else self.hot.get(path)
 
     @property
     def parts(self) -> Parts:
@@ -119,7 +177,7 @@ class Service:
         if settings.log_format == "json":
             log_as_json()
         metrics, tracer = Metrics(), Tracer.open(settings)
-        at_zero(metrics, tuple(path.strip("/") for path in self.hot))
+        at_zero(metrics, tuple(map(named_endpoint, self.hot)))
         current = Current(settings, metrics, Backlog(settings, metrics))
         keyring = Keyring(settings)
         keyring.look(time.monotonic())
@@ -134,6 +192,7 @@ class Service:
             collector = Collector(sink, settings.home / "spool", settings.spool_mb * 1_000_000, metrics)
             collecting = Collecting(collector, metrics, tracer)
             below = round(settings.decision_evidence * 2**SEED_BITS)
+            live = Live(redis.asyncio.Redis.from_url(redis_url(settings)), settings.streams)
             variants = Variants(settings, current.policy)
             self._parts = Parts(
                 current,
@@ -145,6 +204,7 @@ class Service:
                 variants,
                 gate,
                 settings.deadline_ms / 1e3,
+                live,
                 below,
                 tracer,
             )
@@ -155,6 +215,8 @@ class Service:
             await asyncio.to_thread(current.wait)
             variants.start()
             decisions.start()
+            live.start()
+            _before_the_end(live.finish)
             watching = [asyncio.create_task(_end_with(os.getppid())), asyncio.create_task(keyring.watch())]
             try:
                 yield
@@ -165,6 +227,7 @@ class Service:
                 await asyncio.to_thread(current.stop)
                 await asyncio.to_thread(variants.stop)
                 await asyncio.to_thread(decisions.stop)
+                await live.stop()
                 await states.close()
                 if tracer is not None:
                     await asyncio.to_thread(tracer.close)
@@ -187,6 +250,20 @@ class Service:
             parts.variants.trouble,
             self.door.keyring.trouble,
         )
+
+    async def _ready(self, request: HttpRequest) -> Response:
+        loaded = self.parts.current.loaded
+        if loaded is None:
+            refused = Refusal(503, "bundle", self.parts.current.trouble or NO_BUNDLE)
+            return Response(refused.body, 503, media_type="application/json")
+        return Response(encode(Ready(loaded.bundle.version)), media_type="application/json")
+
+    async def _explain(self, request: HttpRequest) -> Response:
+        try:
+            told = await explain(self.parts, Settings(), request.path_params["recommendation_id"])
+        except Refusal as refusal:
+            return Response(refusal.body, refusal.status, media_type="application/json")
+        return Response(encode(told), media_type="application/json")
 
     async def _snippet(self, request: HttpRequest) -> Response:
         if request.headers.get("if-none-match") == _SNIPPET_TAG:

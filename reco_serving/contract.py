@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Final, TypeVar
 
 import msgspec
@@ -37,10 +38,9 @@ class Context(Struct, frozen=True):
     cart: Annotated[Ids, Meta(description="In the cart, the latest last; never shown.")] = []
 
 
-class RecommendRequest(Struct, frozen=True):
-    """Recommend products to a user."""
+class Asked(Struct, frozen=True, kw_only=True):
+    """What every request for a list for somebody may say."""
 
-    user_id: Id
     session_id: Id | None = None
     context: Context = Context()
     num_recommendations: Count = 10
@@ -54,6 +54,51 @@ class RecommendRequest(Struct, frozen=True):
             'category = "shoes" and price < 80.',
         ),
     ] = ""
+
+
+class RecommendRequest(Asked, frozen=True, kw_only=True):
+    """Recommend products to a user."""
+
+    user_id: Id
+
+
+class BatchRequest(Struct, frozen=True):
+    """Recommend products to several users at once, in the order of the requests."""
+
+    requests: Annotated[list[RecommendRequest], Meta(min_length=1, max_length=100)]
+
+
+class BoughtTogetherRequest(Asked, frozen=True, kw_only=True):
+    """Products that complete a cart.
+
+    At least one product is to be named, in ``products``, ``cart`` or the context's cart. ``user_id`` is for
+    the rules: what that user has bought is left out.
+    """
+
+    user_id: Id | None = None
+    products: Annotated[Ids, Meta(description="Products to complete, the latest last.")] = []
+    cart: Annotated[Ids, Meta(description="In the cart, the latest last; never shown.")] = []
+
+
+class BuyAgainRequest(Asked, frozen=True, kw_only=True):
+    """Products that a user has bought, those that are due first."""
+
+    user_id: Id
+
+
+class RecentlyViewedRequest(Asked, frozen=True, kw_only=True):
+    """Products that a user has just looked at, the newest first."""
+
+    user_id: Id
+
+
+class RankRequest(Struct, frozen=True):
+    """Bring a list of products, as a search found them, into the order that fits a user."""
+
+    user_id: Id
+    products: Annotated[Ids, Meta(min_length=1, description="The list, best first.")]
+    session_id: Id | None = None
+    context: Context = Context()
 
 
 class SimilarRequest(Struct, frozen=True):
@@ -108,12 +153,114 @@ class Recommended(Struct, frozen=True):
     shortfall: Shortfall | None = None
 
 
+class RecommendedBatch(Struct, frozen=True):
+    """The answer to /recommend/batch: one answer a request, in their order."""
+
+    answers: list[Recommended]
+
+
+class Listed(Struct, frozen=True):
+    """The answer to /bought-together, /buy-again and /recently-viewed.
+
+    ``rung`` and ``degraded`` as in /recommend. ``shortfall`` says why /bought-together has fewer products
+    than were asked for; the other two are as long as the user has had to do with such products.
+    """
+
+    user_id: str | int | None
+    recommendations: list[Product]
+    model_version: str
+    latency_ms: float
+    degraded: bool
+    rung: str
+    shortfall: Shortfall | None = None
+
+
+class RankedProduct(Struct, frozen=True):
+    """One product of a list; ``score`` and ``source`` are null where the product is not known."""
+
+    product_id: str
+    position: int
+    score: float | None = None
+    source: str | None = None
+
+
+class Ranked(Struct, frozen=True):
+    """The answer to /rank: every product of the list once; those of ``unknown`` come last, in their order."""
+
+    user_id: str | int
+    ranking: list[RankedProduct]
+    unknown: list[str]
+    model_version: str
+    latency_ms: float
+    degraded: bool
+    rung: str
+
+
+class Ready(Struct, frozen=True):
+    """The answer to /ready: the worker has a bundle, and can answer."""
+
+    bundle: str
+
+
 class Related(Struct, frozen=True):
     """The answer to /similar and /trending."""
 
     recommendations: list[Product]
     model_version: str
     latency_ms: float
+
+
+class Contribution(Struct, frozen=True):
+    """What one feature of the ranker, at this value, added to a score; null where the value is unknown."""
+
+    feature: str
+    value: float | None
+    contribution: float
+
+
+class ExplainedProduct(Struct, frozen=True):
+    """One product of an explained answer.
+
+    ``base``, the contributions of ``features`` and those of ``blend`` (the sources' blend that the trees
+    stand upon) add up to what the ranker said; ``rules`` may have moved the score from there. They are
+    empty where no ranker was asked, or the product came from elsewhere, as a promotion does.
+    ``propensity`` is the probability with which it was shown at this place.
+    """
+
+    product_id: str
+    position: int
+    score: float
+    source: str
+    reason: str
+    propensity: float
+    campaign: str | None
+    rules: list[str]
+    source_scores: dict[str, float]
+    base: float | None
+    features: list[Contribution]
+    blend: dict[str, float]
+
+
+class Explained(Struct, frozen=True):
+    """The answer to /explain: a decision made again from its record, and taken apart.
+
+    ``replayed`` says that it came out as it was logged, to the bit; else ``differs`` says how not.
+    ``policy`` is the digest of the policy file that held, empty for the bundle's own rules.
+    """
+
+    recommendation_id: str
+    user_id: str | int
+    decided_at: str
+    model_version: str
+    policy: str
+    variant: str
+    rung: str
+    degraded: bool
+    latency_ms: float
+    candidates: int
+    replayed: bool
+    differs: str | None
+    products: list[ExplainedProduct]
 
 
 class Rejected(Struct, frozen=True):
@@ -144,13 +291,25 @@ class Refused(Struct, frozen=True):
     error: Fault
 
 
-_Request = TypeVar("_Request", RecommendRequest, SimilarRequest, TrendingRequest)
+_REQUESTS: Final = (
+    RecommendRequest,
+    BatchRequest,
+    SimilarRequest,
+    BoughtTogetherRequest,
+    TrendingRequest,
+    BuyAgainRequest,
+    RecentlyViewedRequest,
+    RankRequest,
+)
+_Request = TypeVar("_Request", bound=Struct)
 
-DECODERS: Final = {
-    kind: msgspec.json.Decoder(kind) for kind in (RecommendRequest, SimilarRequest, TrendingRequest)
+DECODERS: Final[Mapping[type[Struct], msgspec.json.Decoder[Struct]]] = {
+    kind: msgspec.json.Decoder(kind) for kind in _REQUESTS
 }
 _PLACE: Final = re.compile(r"^(?P<reason>.*) - at `\$\.?(?P<field>.*)`$", re.DOTALL)
-_MISSING: Final = re.compile(r"^Object missing required field `(?P<field>.*?)`(?: - at .*)?$")
+_MISSING: Final = re.compile(
+    r"^Object missing required field `(?P<field>.*?)`(?: - at `\$\.?(?P<inside>.*)`)?$"
+)
 
 
 def read(kind: type[_Request], body: bytes) -> _Request:
@@ -169,7 +328,7 @@ def read(kind: type[_Request], body: bytes) -> _Request:
 def _explained(message: str) -> BadRequest:
     missing = _MISSING.match(message)
     if missing:
-        return BadRequest(missing["field"], "is required")
+        return BadRequest(".".join(filter(None, (missing["inside"], missing["field"]))), "is required")
     placed = _PLACE.match(message)
     if placed:
         return BadRequest(placed["field"] or "body", placed["reason"])

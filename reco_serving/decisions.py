@@ -12,8 +12,10 @@ from typing import Final
 from opentelemetry.trace import SpanContext
 
 from reco_assets.events.decided import Decided, encode
-from reco_assets.platform.streams.stream import Stream, StreamUnavailable
+from reco_assets.platform.streams.redis_stream import RedisStream
+from reco_assets.platform.streams.stream import StreamUnavailable
 from reco_serving.metrics import Metrics
+from reco_serving.recent import Recent
 from reco_serving.tracing import Tracer
 
 #: Records held while the stream does not take them; the oldest give way to new ones and are counted.
@@ -38,12 +40,15 @@ class DecisionLog:
         Hears of each batch that holds records of traced requests.
     trouble
         Why the stream does not take records at the moment; None where it does.
+    recent
+        What this worker has decided lately.
     """
 
-    stream: Stream
+    stream: RedisStream
     metrics: Metrics
     tracer: Tracer | None = None
     trouble: str | None = None
+    recent: Recent = field(default_factory=Recent, repr=False)
     _most: int = field(default=_BATCH, repr=False)
     _buffer: deque[Decided] = field(default_factory=lambda: deque(maxlen=BUFFERED), repr=False)
     _causes: deque[tuple[str, SpanContext]] = field(default_factory=lambda: deque(maxlen=_BATCH), repr=False)
@@ -62,6 +67,7 @@ class DecisionLog:
         self._buffer.append(decided)
         if cause is not None:
             self._causes.append((decided.recommendation_id, cause))
+        self.recent.keep(decided)
 
     def stop(self) -> None:
         """Write what is left, as far as the stream takes it, and end the thread."""

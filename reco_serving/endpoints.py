@@ -7,25 +7,20 @@ BentoML's own typed endpoints cost 0.8 to 1 ms.
 from __future__ import annotations
 
 import logging
-import os
-import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
 from reco_assets.errors import BadRequest
-from reco_assets.events.decided import VERSION, Decided
 from reco_assets.recommender.recommend import similar, trending
-from reco_serving.answers import category_code, check_filters, decide, products, resolved
+from reco_serving.answers import category_code, products
 from reco_serving.calls import Call, call_of
 from reco_serving.contract import (
     Fault,
     Product,
-    Recommended,
-    RecommendRequest,
     Refused,
     Related,
     SimilarRequest,
@@ -34,17 +29,15 @@ from reco_serving.contract import (
 )
 from reco_serving.current import Current
 from reco_serving.decisions import DecisionLog
-from reco_serving.evidence import SEED_BITS, Watched
 from reco_serving.gate import HEADROOM, Gate
 from reco_serving.http import JSON, Header, Refusal, answer, encode, posted
 from reco_serving.intake import Collecting
 from reco_serving.ladder import affordable
+from reco_serving.live import Live
 from reco_serving.loaded import Loaded
-from reco_serving.logs import RECOMMENDATION
 from reco_serving.metrics import Metrics
-from reco_serving.rehearsal import Case
-from reco_serving.state import StateReader, unpack
-from reco_serving.tracing import DATABASE, Part, Trace, Tracer
+from reco_serving.state import StateReader
+from reco_serving.tracing import Trace, Tracer
 from reco_serving.variants import Variants
 
 NO_BUNDLE: Final = (
@@ -70,6 +63,7 @@ class Parts:
     variants: Variants
     gate: Gate
     deadline_seconds: float
+    live: Live
     evidence_below: int = 0
     tracer: Tracer | None = None
 
@@ -88,8 +82,6 @@ class Parts:
 
 
 Answer = Callable[[Parts, bytes, Call], Awaitable[bytes]]
-#: What a log line and a span say of an answer.
-Facts = dict[str, str | bool | int | float]
 
 
 class Endpoint:
@@ -130,107 +122,6 @@ class Endpoint:
             parts.tracer.end(trace, status, ended)
 
 
-async def answer_recommend(parts: Parts, body: bytes, call: Call) -> bytes:
-    """POST /recommend."""
-    asked = read(RecommendRequest, body)
-    choice = parts.variants.of(str(asked.user_id), parts.loaded())
-    loaded = choice.loaded
-    seed = random.getrandbits(SEED_BITS)
-    request, rules = resolved(asked, loaded.bundle, seed), loaded.rules
-    if request.filters:
-        check_filters(request, rules)
-    session_id = str(asked.session_id) if asked.session_id is not None else None
-    watched = Watched() if seed < parts.evidence_below else None
-    with parts.gate.admitted(call):
-        left = call.deadline - time.perf_counter()
-        packed = await parts.states.read(str(asked.user_id), session_id, watched is not None, left)
-        read_at = time.perf_counter()
-        turn_at = await parts.gate.turn(call)
-        try:
-            best = parts.rung(loaded, call, turn_at)
-            now_us = time.time_ns() // 1000
-            recommendation_id = f"{now_us:014x}{os.urandom(5).hex()}"
-            RECOMMENDATION.set(recommendation_id)
-            state, whole = unpack(packed, loaded.bundle.items)
-            with loaded.feed.steady:
-                told = rules.now()
-                policy = told.policy.changed(choice.changes) if choice.changes else told.policy
-                decision, degraded = decide(
-                    request, state, whole, loaded.bundle, told, now_us, watched, policy, best
-                )
-                product_epoch, products_at = loaded.feed.epoch, loaded.feed.at
-            decided_at = time.perf_counter()
-            shown = products(decision.recommendations, loaded)
-            latency_ms = round((time.perf_counter() - call.started) * 1e3, 3)
-            recommended = Recommended(
-                user_id=asked.user_id,
-                recommendations=shown,
-                model_version=loaded.bundle.version,
-                latency_ms=latency_ms,
-                recommendation_id=recommendation_id,
-                variant=choice.variant,
-                degraded=degraded,
-                rung=decision.rung,
-                shortfall=decision.shortfall,
-            )
-            content = encode(recommended)
-        finally:
-            parts.gate.release()
-    parts.decisions.add(
-        Decided(
-            recommendation_id=recommendation_id,
-            request=body,
-            user_state=packed.user,
-            pending_state=packed.pending,
-            session_state=packed.session,
-            habits_state=packed.habits,
-            reached=packed.reached,
-            bundle=loaded.bundle.version,
-            product_epoch=product_epoch,
-            now_us=now_us,
-            seed=seed,
-            rung=decision.rung,
-            variant=choice.variant,
-            products=[one.product_id for one in shown],
-            scores=[one.score for one in decision.recommendations],
-            sources=[one.source for one in shown],
-            evidence=watched.evidence(packed.mark, products_at) if watched is not None else None,
-            propensities=[one.propensity for one in decision.recommendations],
-            policy=rules.digest,
-            exposures=list(choice.exposures),
-            policy_changes=dict(choice.changes),
-            degraded=degraded,
-            latency_ms=latency_ms,
-            version=VERSION,
-        ),
-        call.trace.context if call.trace is not None else None,
-    )
-    parts.current.recorded.append(Case(body, packed))
-    done = time.perf_counter()
-    loaded.costs[best].observe(done - turn_at, done)
-    for exposure in choice.exposures:
-        parts.metrics.variants.labels(exposure.experiment, exposure.variant).inc()
-    stages = {
-        "state": read_at - call.started,
-        "queue": turn_at - read_at,
-        "decide": decided_at - turn_at,
-        "encode": done - decided_at,
-    }
-    parts.metrics.answered.observe(decision, stages)
-    if call.trace is not None or log.isEnabledFor(logging.INFO):
-        facts: Facts = {
-            "recommendation_id": recommendation_id,
-            "rung": decision.rung,
-            "degraded": degraded,
-            "variant": choice.variant,
-            "bundle": loaded.bundle.version,
-            "candidates": decision.candidates,
-            "latency_ms": latency_ms,
-        }
-        _noted(facts, stages, packed.reached, call)
-    return content
-
-
 async def answer_similar(parts: Parts, body: bytes, call: Call) -> bytes:
     """POST /similar."""
     asked = read(SimilarRequest, body)
@@ -256,16 +147,3 @@ async def answer_trending(parts: Parts, body: bytes, call: Call) -> bytes:
 def _related(shown: list[Product], loaded: Loaded, call: Call) -> bytes:
     milliseconds = round((time.perf_counter() - call.started) * 1e3, 3)
     return encode(Related(shown, loaded.bundle.version, milliseconds))
-
-
-def _noted(facts: Facts, stages: Mapping[str, float], from_redis: bool, call: Call) -> None:
-    """Tell the log and the trace of an answer, where there are any."""
-    if call.trace is not None:
-        begun = call.started
-        for name, seconds in stages.items():
-            asked = {DATABASE: "redis"} if name == "state" and from_redis else {}
-            call.trace.parts.append(Part(name, begun, begun + seconds, asked))
-            begun += seconds
-        call.trace.span.set_attributes({f"reco.{name}": value for name, value in facts.items()})
-        facts = {**facts, "trace_id": f"{call.trace.context.trace_id:032x}"}
-    log.info("answered", extra={"fields": facts})

@@ -9,16 +9,10 @@ import msgspec
 import polars as pl
 
 from reco_assets.events.contract import EVENT_TYPES, FIELDS, Field
+from reco_assets.recommender.types import MOST
 from reco_serving.calls import MOST_MS, Priority
-from reco_serving.contract import (
-    Collected,
-    Recommended,
-    RecommendRequest,
-    Refused,
-    Related,
-    SimilarRequest,
-    TrendingRequest,
-)
+from reco_serving.contract import Collected, Explained, Ready, Refused
+from reco_serving.described import DESCRIBED, Described
 from reco_serving.events import MOST_EVENTS
 from reco_serving.health import Health
 from reco_serving.secured import SCHEMES, Json, secured
@@ -41,22 +35,13 @@ PAGE: Final = """<!DOCTYPE html>
 </html>
 """
 
-_EXAMPLES: Final[dict[str, Json]] = {
-    "/recommend": {
-        "user_id": "u42",
-        "session_id": "s7",
-        "context": {"page": "home", "device": "mobile", "products": ["p1", "p9"]},
-        "num_recommendations": 5,
-        "filters": "price < 80",
-    },
-    "/similar": {"product_id": "p1", "num_recommendations": 5},
-    "/trending": {"num_recommendations": 5},
-}
 _REFUSALS: Final = {
-    "400": "The request breaks its contract: the field and the reason.",
-    "404": "There is no such product.",
-    "429": "More is asked than can be answered in time: ask again after Retry-After seconds.",
-    "503": "No bundle has been promoted yet.",
+    400: "The request breaks its contract: the field and the reason.",
+    404: "There is no such product.",
+    429: "More is asked than can be answered in time: ask again after Retry-After seconds.",
+    408: "The body did not come in time.",
+    413: "The body is too long.",
+    503: "No bundle has been promoted yet.",
 }
 #: Headers that every question may have.
 _HEADERS: Final[Json] = [
@@ -107,11 +92,9 @@ _WIRE: Final[dict[type[pl.DataType], Json]] = {
 }
 _TYPES: Final = (
     Collected,
-    RecommendRequest,
-    SimilarRequest,
-    TrendingRequest,
-    Recommended,
-    Related,
+    *dict.fromkeys(kind for one in DESCRIBED for kind in (one.asked, one.answer)),
+    Ready,
+    Explained,
     Refused,
     Health,
 )
@@ -128,18 +111,17 @@ def document(keys: bool = False) -> dict[str, Json]:
             body["example"] = example
         return {"application/json": body}
 
-    def post(path: str, asked: type[msgspec.Struct], answer: type[msgspec.Struct], refusals: str) -> Json:
-        responses: dict[str, Json] = {
-            "200": {"description": "Products, best first.", "content": content(answer)}
-        }
-        for status in refusals.split():
-            responses[status] = {"description": _REFUSALS[status], "content": content(Refused)}
+    def post(one: Described) -> Json:
+        responses: dict[str, Json] = {"200": {"description": one.answers, "content": content(one.answer)}}
+        for status in one.refusals:
+            responses[str(status)] = {"description": _REFUSALS[status], "content": content(Refused)}
         return {
             "post": {
-                "summary": (asked.__doc__ or "").strip().splitlines()[0],
-                "operationId": path.strip("/"),
+                "summary": one.summary,
+                "description": one.description,
+                "operationId": one.path.strip("/").replace("/", "-"),
                 "parameters": _HEADERS,
-                "requestBody": {"required": True, "content": content(asked, _EXAMPLES[path])},
+                "requestBody": {"required": True, "content": content(one.asked, one.example)},
                 "responses": responses,
             }
         }
@@ -153,9 +135,7 @@ def document(keys: bool = False) -> dict[str, Json]:
         },
         "paths": secured(
             {
-                "/recommend": post("/recommend", RecommendRequest, Recommended, "400 429 503"),
-                "/similar": post("/similar", SimilarRequest, Related, "400 404 429 503"),
-                "/trending": post("/trending", TrendingRequest, Related, "400 429 503"),
+                **{one.path: post(one) for one in DESCRIBED},
                 "/events": _events_path(content),
                 "/reco.js": {
                     "get": {
@@ -179,6 +159,20 @@ def document(keys: bool = False) -> dict[str, Json]:
                         },
                     }
                 },
+                "/ready": {
+                    "get": {
+                        "summary": "Whether this worker can answer, for balancers.",
+                        "operationId": "ready",
+                        "responses": {
+                            "200": {"description": "It has a bundle.", "content": content(Ready)},
+                            "503": {"description": _REFUSALS[503], "content": content(Refused)},
+                        },
+                    }
+                },
+                "/stream/{session_id}": {"get": _stream_path(content)},
+                "/explain/{recommendation_id}": {
+                    method: _explain_path(f"explain-{method}", content) for method in ("get", "post")
+                },
                 "/experiments": {
                     "get": {
                         "summary": "The experiments and their results, as a page.",
@@ -200,6 +194,65 @@ def document(keys: bool = False) -> dict[str, Json]:
         "components": {
             "schemas": {**components, "Event": _event_schema()},
             "securitySchemes": SCHEMES,
+        },
+    }
+
+
+def _stream_path(content: Callable[[type[msgspec.Struct]], Json]) -> Json:
+    def parameter(name: str, where: str, why: str, schema: Json, example: Json) -> Json:
+        return {
+            "name": name,
+            "in": where,
+            "required": where == "path",
+            "description": why,
+            "schema": schema,
+            "example": example,
+        }
+
+    text: Json = {"type": "string", "minLength": 1, "maxLength": 256}
+    count: Json = {"type": "integer", "minimum": 1, "maximum": MOST, "default": 10}
+    return {
+        "summary": "A new list whenever something happens in a session, as Server-Sent Events.",
+        "description": "The first list comes at once. Each is an event `recommendations` whose data is the "
+        "answer of /recommend. A stream without news sends a comment every 15 seconds.",
+        "operationId": "stream",
+        "parameters": [
+            parameter("session_id", "path", "The session, as its events have it.", text, "s7"),
+            parameter("user_id", "query", "Whose products; the session's id by default.", text, "u42"),
+            parameter("num_recommendations", "query", "How many products.", count, 5),
+        ],
+        "responses": {
+            "200": {"description": "Events, until the client leaves.", "content": {"text/event-stream": {}}},
+            **{
+                str(status): {"description": _REFUSALS[status], "content": content(Refused)}
+                for status in (400, 429, 503)
+            },
+        },
+    }
+
+
+def _explain_path(operation: str, content: Callable[[type[msgspec.Struct]], Json]) -> Json:
+    return {
+        "summary": "Why an answer was as it was.",
+        "description": "It is made again from its record, which a worker remembers for its last decisions, "
+        "and the stream until the lake has it.",
+        "operationId": operation,
+        "parameters": [
+            {
+                "name": "recommendation_id",
+                "in": "path",
+                "required": True,
+                "description": "As the answer of /recommend has it.",
+                "schema": {"type": "string", "minLength": 1},
+                "example": "0006516b2c3d4e5f1a2b3c4d",
+            }
+        ],
+        "responses": {
+            "200": {"description": "Its products with their reasons.", "content": content(Explained)},
+            "404": {
+                "description": "Its record, its bundle or its policy is not here any more.",
+                "content": content(Refused),
+            },
         },
     }
 

@@ -60,7 +60,7 @@ class Straight:
             scope["path"] = scope.pop(REAL)
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        await _APP.door.enter(_APP.hot.get(scope["path"], self._app), scope, receive, send)
+        await _APP.door.enter(_APP.straight(scope["path"]) or self._app, scope, receive, send)
 
 
 class RecoService(bentoml.Service[Reco]):  # type: ignore[misc]

@@ -34,6 +34,7 @@ _BESIDE_SECONDS: Final = 0.25
 #: records; then for each value its lifetime in seconds, its header, the size of an entry, how many it keeps,
 #: and entries.
 #: Returns the number of a stream that has no room, in which case nothing was written; else 0.
+#: Whoever follows a value with a header, a session's, is told that it has changed.
 #: An entry that is there already is not appended again: a client that hears nothing sends twice.
 _COLLECT: Final = f"""{ADD}
 local streams, room, at = tonumber(ARGV[1]), tonumber(ARGV[2]), 3
@@ -59,6 +60,7 @@ for i = streams + 1, #KEYS do
   local most = size * tonumber(ARGV[at + 3])
   if #value > #head + most then value = head .. string.sub(value, -most) end
   redis.call('SET', KEYS[i], value, 'EX', ARGV[at])
+  if #head > 0 then redis.call('PUBLISH', KEYS[i], '') end
   at = at + 5
 end
 return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, Self, cast
@@ -46,6 +46,14 @@ class Packed:
     reached: bool = True
     mark: bytes | None = None
     habits: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Whose values are needed: a user, and the visit where the request names it."""
+
+    user_id: str
+    session_id: str | None = None
 
 
 @dataclass
@@ -95,13 +103,40 @@ class StateReader:
 
         It takes at most a quarter of ``left``, the seconds until the request's deadline.
         """
-        if not self.breaker.closed:
-            return self._last_seen(user_id, session_id)
-        wanted = [keys.user(user_id), keys.pending(user_id), keys.habits(user_id)]
-        if session_id is not None:
-            wanted.append(keys.session(session_id))
+        return (await self.read_all([Asker(user_id, session_id)], mark, left))[0]
+
+    async def read_all(
+        self, askers: Sequence[Asker], mark: bool = False, left: float | None = None
+    ) -> list[Packed]:
+        """As :meth:`read` for several at once, still in one round trip."""
+        wanted: list[str] = []
+        for one in askers:
+            wanted += (keys.user(one.user_id), keys.pending(one.user_id), keys.habits(one.user_id))
+            if one.session_id is not None:
+                wanted.append(keys.session(one.session_id))
         if mark:
             wanted.append(keys.ONLINE_MARK)
+        told = await self._values(wanted, left)
+        if told is None:
+            return [self._last_seen(one.user_id, one.session_id) for one in askers]
+        values = iter(told)
+        reached = told[-1] if mark else None
+        return [self._found(one, values, reached) for one in askers]
+
+    def _found(self, asker: Asker, values: Iterator[bytes | None], mark: bytes | None) -> Packed:
+        """Take the next values, which are those of ``asker``, and remember them."""
+        user, pending, habits = next(values), next(values), next(values)
+        session = next(values) if asker.session_id is not None else None
+        if user is not None or pending is not None or habits is not None:
+            self.users.keep(asker.user_id, (user, pending, habits))
+        if session is not None and asker.session_id is not None:
+            self.sessions.keep(asker.session_id, session)
+        return Packed(user, pending, session, mark=mark, habits=habits)
+
+    async def _values(self, wanted: list[str], left: float | None) -> list[bytes | None] | None:
+        """The values of the keys ``wanted``; None where Redis is left alone or does not answer in time."""
+        if not self.breaker.closed:
+            return None
         budget = self.slow if left is None else min(self.slow, SHARE * left)
         begun = time.perf_counter()
         try:
@@ -109,7 +144,7 @@ class StateReader:
                 self._reading.add(limit)
                 timer = asyncio.get_running_loop().call_later(budget, self._expire, limit)
                 try:
-                    values = cast("list[bytes | None]", await self.client.mget(wanted))
+                    return cast("list[bytes | None]", await self.client.mget(wanted))
                 finally:
                     timer.cancel()
                     self._reading.discard(limit)
@@ -118,18 +153,10 @@ class StateReader:
             # a worker that was busy for so long itself, or a caller in a hurry, says nothing of Redis
             if self.slow <= took < 2 * self.slow:
                 self._failed(f"it does not answer within {1e3 * self.slow:g} ms")
-            return self._last_seen(user_id, session_id)
         except (redis.RedisError, OSError) as error:
             # not lost: it is in every answer as its rung, in the counter and on /health
             self._failed(f"{type(error).__name__}: {error}")
-            return self._last_seen(user_id, session_id)
-        user, pending, habits = values[:3]
-        session = values[3] if session_id is not None else None
-        if user is not None or pending is not None or habits is not None:
-            self.users.keep(user_id, (user, pending, habits))
-        if session is not None and session_id is not None:
-            self.sessions.keep(session_id, session)
-        return Packed(user, pending, session, mark=values[-1] if mark else None, habits=habits)
+        return None
 
     @property
     def trouble(self) -> str | None:

@@ -84,6 +84,11 @@ class Variants:
         """How ``user`` is answered while ``champion`` serves; costs about a microsecond a layer."""
         return self._choices.choose(user, champion)
 
+    @property
+    def opened(self) -> tuple[Loaded, ...]:
+        """The bundles that are held open for experiments."""
+        return tuple(self._bundles.values())
+
     def look(self, client: redis.Redis) -> None:
         """Take over what has changed, and bring the products of the own bundles up to date."""
         told = self._told(client)

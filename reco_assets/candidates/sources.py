@@ -130,6 +130,15 @@ class Sources:
             query.close()
         return Candidates(items, scores)
 
+    def scores(self, history: History, items: Int32s, scratch: Scratch) -> Floats:
+        """Every source's score of exactly ``items``, ``float32[n, len(SOURCES)]``."""
+        scores = np.empty((len(items), len(self.retrievers)), np.float32)
+        for column, retriever in enumerate(self.retrievers.values()):
+            query = retriever.query(history, scratch)
+            scores[:, column] = query.score(items)
+            query.close()
+        return scores
+
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Every source's arrays as ``source.array``."""
         return {

@@ -12,13 +12,14 @@ from functools import partial
 from typing import Annotated, Any, Final
 
 import httpx
+import msgspec
 import polars as pl
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from reco_assets.cli.ask import Answer, answer_table, ask, health
+from reco_assets.cli.ask import answer_table, client_of, health
 from reco_assets.cli.graph import run_graph
 from reco_assets.cli.stack import processes
 from reco_assets.errors import MissingBundle
@@ -31,6 +32,7 @@ from reco_assets.ranking.metrics import METRICS
 from reco_assets.ranking.outcome import Means, load_means
 from reco_assets.simulator.parameters import Parameters
 from reco_assets.simulator.shop import simulate
+from reco_serving.contract import Context, RecommendRequest
 
 _SEED: Final = 7
 _WIDTH: Final = 110
@@ -81,15 +83,23 @@ def demo(
             f"ranked by the {served['ranks_by']}, served on {_url(settings)}"
         )
         answers = []
-        for title, body in _questions(settings):
-            answers.append(ask(settings, "recommend", body))
-            console.print(answer_table(answers[-1], title))
+        with client_of(settings) as client:
+            for title, asked in _questions(settings):
+                answers.append(client.recommend(asked))
+                console.print(answer_table(answers[-1], title))
     finally:
         for stop in reversed(started):
             stop()
     if as_json:
         typer.echo(
-            json.dumps({"run": json.loads(run.as_json()), "metrics": means, "answers": answers}, default=str)
+            json.dumps(
+                {
+                    "run": json.loads(run.as_json()),
+                    "metrics": means,
+                    "answers": msgspec.to_builtins(answers),
+                },
+                default=str,
+            )
         )
 
 
@@ -111,7 +121,7 @@ def _url(settings: Settings) -> str:
     return f"http://{settings.service_host}:{settings.service_port}"
 
 
-def _wait_for_bundle(settings: Settings) -> Answer:
+def _wait_for_bundle(settings: Settings) -> dict[str, Any]:
     """The service's health once it serves the champion of the registry."""
     champion = Registry(settings).version_of(CHAMPION)
     end = time.monotonic() + _WAIT_SECONDS
@@ -127,7 +137,7 @@ def _wait_for_bundle(settings: Settings) -> Answer:
     )
 
 
-def _questions(settings: Settings) -> list[tuple[str, dict[str, Any]]]:
+def _questions(settings: Settings) -> list[tuple[str, RecommendRequest]]:
     """A known user, an unknown user, and a session of a few products."""
     interactions = open_lake(settings).scan("silver/interactions")
     recent = (
@@ -142,14 +152,14 @@ def _questions(settings: Settings) -> list[tuple[str, dict[str, Any]]]:
     )
     known = recent["user_id"][0] if recent.height else clicks["user_id"][0]
     return [
-        ("A known user", {"user_id": known}),
-        ("An unknown user", {"user_id": "nobody-has-seen-me"}),
+        ("A known user", RecommendRequest(user_id=known)),
+        ("An unknown user", RecommendRequest(user_id="nobody-has-seen-me")),
         (
             "A visitor's session",
-            {
-                "user_id": "just-arrived",
-                "context": {"products": clicks["product_id"].unique(maintain_order=True).to_list()},
-            },
+            RecommendRequest(
+                user_id="just-arrived",
+                context=Context(products=clicks["product_id"].unique(maintain_order=True).to_list()),
+            ),
         ),
     ]
 

@@ -36,7 +36,7 @@ def habits(user_id: str) -> str:
 
 
 def session(session_id: str) -> str:
-    """Key of a session's packed recent events."""
+    """Key of a session's packed recent events, and the channel that tells of each change of them."""
     return f"s:{session_id}"
 
 

@@ -96,6 +96,9 @@ class Settings(BaseSettings):
         gt=0,
         le=60_000,
     )
+    streams: int = Field(
+        200, description="Open streams of new lists (/stream) that a worker holds at the most.", ge=0
+    )
     remembered_users: int = Field(
         20_000,
         description="Users and sessions whose values a worker remembers for when Redis cannot be read.",

@@ -175,7 +175,7 @@ def recommend(
         chosen = caps.fill(ranked.items, request.n)
     placed: tuple[Promoted, ...] = ()
     if rules is not None and rules.campaigns:
-        hidden = _hidden(request, blocked, bundle, within)
+        hidden = hidden_items(request, blocked, bundle, within)
         standing = ranked.items[chosen].tolist()
         placed = promoted(rules.campaigns, rules.max_promoted, standing, ranked.items, hidden, caps, now)
         if placed:
@@ -305,7 +305,7 @@ def _most_popular(category: int | None, taken: Int32s, bundle: Bundle, within: W
     return _free(ranked, category, taken, bundle)[:_REST]
 
 
-def _hidden(request: Request, blocked: Int32s, bundle: Bundle, within: Within | None) -> Bools:
+def hidden_items(request: Request, blocked: Int32s, bundle: Bundle, within: Within | None) -> Bools:
     """``bool[n_items]``: everything that may not answer ``request``."""
     hidden = ~within.allowed if within is not None else np.zeros(len(bundle.items), np.bool_)
     hidden[blocked] = True

@@ -130,6 +130,7 @@ def started(folder: Path, options: Mapping[str, str]) -> Iterator[Running]:
             running.at_first = {
                 "health": client.get("/health"),
                 "readyz": client.get("/readyz"),
+                "ready": client.get("/ready"),
                 "recommend": running.ask("recommend", {"user_id": "u1"}),
             }
             running.promote(running.register("one"))

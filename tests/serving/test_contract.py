@@ -19,6 +19,8 @@ def test_without_a_bundle_it_runs_and_says_what_is_missing(service: Running) -> 
     assert (health["status"], health["bundle"], health["redis"]) == ("waiting", {}, "ok")
     assert "none has been promoted yet" in health["missing"][0]
     assert service.at_first["readyz"].status_code == 503
+    assert service.at_first["ready"].status_code == 503
+    assert "reco materialize" in service.at_first["ready"].json()["error"]["reason"]
 
 
 def test_health_names_the_bundle_and_since_when(service: Running) -> None:
@@ -30,6 +32,7 @@ def test_health_names_the_bundle_and_since_when(service: Running) -> None:
     assert served["products"] == PRODUCTS
     assert str(health["since"]) < str(served["loaded_at"])
     assert service.client.get("/readyz").status_code == 200
+    assert service.client.get("/ready").json() == {"bundle": "one"}
 
 
 def test_an_answer_has_every_field(service: Running) -> None:
@@ -127,7 +130,7 @@ def test_a_body_that_is_too_long_is_refused(service: Running) -> None:
     assert service.ask("recommend", b" " * 1_100_000).status_code == 413
 
 
-@pytest.mark.parametrize("endpoint", ["recommend", "similar", "trending"])
+@pytest.mark.parametrize("endpoint", ["recommend", "recommend/batch", "similar", "rank", "trending"])
 def test_only_a_post_is_answered(service: Running, endpoint: str) -> None:
     refused = service.client.get(f"/{endpoint}")
     assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
@@ -168,11 +171,15 @@ def test_the_endpoints_are_documented(service: Running) -> None:
     document = service.client.get("/docs.json").json()
     assert document["openapi"].startswith("3.")
     assert set(document["paths"]) == {
-        "/recommend", "/similar", "/trending", "/events", "/reco.js", "/health", "/metrics",
-        "/experiments",
+        "/recommend", "/recommend/batch", "/similar", "/bought-together", "/trending", "/buy-again",
+        "/recently-viewed", "/rank", "/events", "/reco.js", "/health", "/ready", "/metrics", "/experiments",
+        "/explain/{recommendation_id}", "/stream/{session_id}",
     }  # fmt: skip
     schemas = document["components"]["schemas"]
     assert schemas["RecommendRequest"]["required"] == ["user_id"]
+    for path in document["paths"].values():
+        for body in path.get("post", {}).get("requestBody", {}).get("content", {}).values():
+            assert "example" in body or "examples" in body
     assert schemas["Event"]["required"] == ["event_id", "user_id", "event_type", "timestamp"]
     page = service.client.get("/").text
     assert "swagger-initializer.js" in page

@@ -1,0 +1,70 @@
+"""GET and POST /explain/{recommendation_id}: finding the record of an answer, and what can make it again."""
+
+from __future__ import annotations
+
+import asyncio
+
+from reco_assets.errors import BadInput, BadRequest
+from reco_assets.events.decided import Decided
+from reco_assets.platform.settings import Settings
+from reco_assets.platform.streams.stream import StreamUnavailable
+from reco_assets.recommender.policy.kept import rules_of
+from reco_serving.contract import Explained
+from reco_serving.endpoints import Parts
+from reco_serving.explained import explained
+from reco_serving.http import Refusal
+from reco_serving.loaded import Loaded
+from reco_serving.recent import in_stream
+
+_FIELD = "recommendation_id"
+
+
+async def explain(parts: Parts, settings: Settings, recommendation_id: str) -> Explained:
+    """Why that answer was as it was; in a thread, so that no visitor waits for it.
+
+    Raises
+    ------
+    Refusal
+        404: its record, its bundle or its policy is not here any more; the reason says which.
+    """
+    decided = parts.decisions.recent.get(recommendation_id)
+    if decided is None:
+        decided = await asyncio.to_thread(_from_stream, parts, recommendation_id)
+    loaded = _loaded(parts, decided)
+    return await asyncio.to_thread(_explained, decided, loaded, settings)
+
+
+def _from_stream(parts: Parts, recommendation_id: str) -> Decided:
+    try:
+        decided = in_stream(parts.decisions.stream, recommendation_id)
+    except StreamUnavailable as error:
+        raise Refusal(
+            404, _FIELD, f"this worker has not made it lately, and the stream cannot be read: {error}"
+        ) from error
+    if decided is None:
+        raise Refusal(
+            404,
+            _FIELD,
+            f"there is no decision {recommendation_id!r} any more, neither in this worker nor in the stream;"
+            " raw/decisions of the lake has all that were brought in",
+        )
+    return decided
+
+
+def _loaded(parts: Parts, decided: Decided) -> Loaded:
+    for loaded in (parts.current.loaded, *parts.variants.opened):
+        if loaded is not None and loaded.bundle.version == decided.bundle:
+            return loaded
+    raise Refusal(
+        404, _FIELD, f"it was made by bundle {decided.bundle}, which this worker does not serve any more"
+    )
+
+
+def _explained(decided: Decided, loaded: Loaded, settings: Settings) -> Explained:
+    rules = loaded.rules
+    try:
+        if rules.digest != decided.policy:
+            rules = rules_of(settings.policies_folder, decided.policy, loaded.bundle)
+        return explained(decided, loaded, rules)
+    except (BadInput, BadRequest) as error:
+        raise Refusal(404, _FIELD, f"it cannot be made again: {error}") from error
