@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import ceil
 from typing import Final
 
 import numpy as np
@@ -30,8 +31,16 @@ from reco_assets.recommender.types import Int32s, Policy, Request
 DECISIVE = "ndcg@20"
 #: Fewer validation decisions than this choose nothing; the default blend of all sources ranks.
 FEWEST = 20
+#: So many decisions should judge, and one person makes at most so many of them.
+JUDGES: Final = 500
+_MOST_JUDGED: Final = 5
 #: The rules while the ranker learns: what was bought may come again if people ever buy such things twice.
 LEARNING: Final = Policy(rebuy_above=0.0)
+
+
+def people(log: InteractionLog, first: int, last: int) -> int:
+    """How many do anything in ``[first, last)``, UTC microseconds; at least 1."""
+    return max(1, len(np.unique(log.user[(log.time >= first) & (log.time < last)])))
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,9 @@ class TrainingBudget:
     Attributes
     ----------
     train_decisions, judge_decisions
-        Decisions that the ranker learns from, and that it is validated and tested on.
+        Decisions that the ranker learns from, and that it is validated and tested on, at the most.
+    per_user
+        Decisions of one person that it learns from, where the others make enough of them.
     negatives, rows
         Candidates without an outcome kept for each training decision; where there are few decisions, as
         many more as make ``rows`` of all of them.
@@ -58,18 +69,19 @@ class TrainingBudget:
     objective: Objective = field(default_factory=Objective)
 
     def training(self, log: InteractionLog, split: Split) -> Decisions:
-        """Decisions to learn from."""
-        return sample_decisions(
-            log, split.train_from, split.validate_from, self.train_decisions, self.per_user, self.seed
-        )
+        """Decisions to learn from: as many a person as it takes, where there are few people."""
+        first, last = split.train_from, split.validate_from
+        each = max(self.per_user, ceil(self.train_decisions / people(log, first, last)))
+        return sample_decisions(log, first, last, self.train_decisions, each, self.seed)
 
     def negatives_of(self, decisions: Decisions) -> int:
         """Candidates without an outcome kept for each of ``decisions``."""
         return max(self.negatives, self.rows // max(1, len(decisions)))
 
     def judging(self, log: InteractionLog, first: int, last: int) -> Decisions:
-        """Decisions to judge by: one a person."""
-        return sample_decisions(log, first, last, self.judge_decisions, 1, self.seed)
+        """Decisions to judge by: one a person, more where there are fewer than ``JUDGES`` people."""
+        each = min(_MOST_JUDGED, ceil(JUDGES / people(log, first, last)))
+        return sample_decisions(log, first, last, self.judge_decisions, each, self.seed)
 
 
 def past_bundle(

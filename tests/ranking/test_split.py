@@ -11,7 +11,7 @@ from reco_assets.ranking.split import DAY_US, WINDOW_US, split_time
 
 def test_a_month_is_cut_at_midnight_with_the_last_day_as_the_test() -> None:
     first, last = 100 * DAY_US + 5, 130 * DAY_US - 7
-    split = split_time(np.array([last, first]))
+    split = split_time(np.linspace(first, last, 600_000).astype(np.int64))
     assert (split.end, split.test_from, split.validate_from) == (130 * DAY_US, 129 * DAY_US, 128 * DAY_US)
     assert split.train_from == 123 * DAY_US
 
@@ -47,3 +47,16 @@ def test_the_cuts_of_a_short_history_are_apart(times: list[int]) -> None:
     cuts = (0, split.train_from, split.validate_from, split.test_from, split.end)
     assert all(later > earlier for earlier, later in pairwise(cuts))
     assert all(cut % WINDOW_US == 0 for cut in cuts[1:4])
+
+
+def test_where_little_happens_in_a_day_more_days_validate_and_teach() -> None:
+    """A hundred days with 1,500 events each: seven days have 10,000, and a fifth of all is learned from."""
+    split = split_time(np.linspace(0, 100 * DAY_US - 1, 150_000).astype(np.int64))
+    assert split.test_from == 99 * DAY_US
+    assert split.validate_from == (99 - 7) * DAY_US
+    assert split.train_from == split.validate_from - 19 * DAY_US
+
+
+def test_two_events_in_a_month_are_cut_as_well() -> None:
+    split = split_time(np.array([5, 30 * DAY_US - 7]))
+    assert split.train_from == (29 - 2 - 5) * DAY_US
