@@ -66,17 +66,15 @@ def _up(url: str) -> bool:
 def test_promote_and_go_back_step_by_step(kind: str, request: pytest.FixtureRequest) -> None:
     settings: Settings = request.getfixturevalue(kind)
     registry = Registry(settings)
-    for at, version in enumerate(("1", "2", "3"), 1):
+    # the server has the same database: what is done over it comes later
+    start = {"local": 0, "server": 10}[kind]
+    for at, version in enumerate(("1", "2", "3"), start + 1):
         promote(settings, version, at)
         assert registry.version_of(CHAMPION) == version
-    assert registry.promotions() == (
-        Promotion(3, "3", "2"),
-        Promotion(2, "2", "1"),
-        *registry.promotions()[2:],
-    )
-    assert rollback(settings, 4) == ("3", "2")
+    assert registry.promotions()[:2] == (Promotion(start + 3, "3", "2"), Promotion(start + 2, "2", "1"))
+    assert rollback(settings, start + 4) == ("3", "2")
     assert registry.version_of(CHAMPION) == "2"
-    assert rollback(settings, 5) == ("2", "1")
+    assert rollback(settings, start + 5) == ("2", "1")
     assert registry.version_of(CHAMPION) == "1"
     champion = look(settings.model_copy(update={"mlflow_uri": None}))
     assert champion is not None
