@@ -116,4 +116,15 @@ def over(stage: Stage, work: Callable[[Stage], _Found], threads: int) -> list[_F
 
 
 def _of_part(stage: Stage, work: Callable[[Stage], _Found], begin: int, end: int) -> _Found:
+    _plain(stage)
     return work(stage.part(begin, end))
+
+
+def _plain(holder: object) -> None:
+    """Make plain views of what is mapped in ``holder`` and its parts: compiled code takes those at once."""
+    held = holder if isinstance(holder, dict) else getattr(holder, "__dict__", {})
+    for name, value in held.items():
+        if isinstance(value, np.memmap):
+            held[name] = np.asarray(value)
+        elif isinstance(value, dict) or type(value).__module__.startswith("reco_assets."):
+            _plain(value)
