@@ -8,7 +8,7 @@ from reco_assets.candidates.habits import REMEMBERED, midnight
 from reco_assets.interactions.assets import load_learning_log
 from reco_assets.monitoring.checks import results, specs
 from reco_assets.monitoring.findings import Finding
-from reco_assets.online.habits import ENTRY_BYTES, habit_values, write_habits
+from reco_assets.online.habits import ENTRY_BYTES, HEAD, habit_values, write_habits
 from reco_assets.online.mark import micros_of
 from reco_assets.online.refresh import refresh
 from reco_assets.online.state import moment_of
@@ -89,7 +89,7 @@ def online_habits(context: dg.AssetExecutionContext, platform: Platform) -> dg.M
             yield user_id, value
 
     written = write_habits(open_redis(settings), measured(), ttl_days=settings.user_ttl_days)
-    most = 16 + ENTRY_BYTES * REMEMBERED
+    most = HEAD + ENTRY_BYTES * REMEMBERED
     found = Finding(
         "bounded",
         max(sizes, default=0) <= most,
