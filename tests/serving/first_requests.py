@@ -48,7 +48,7 @@ async def _asked(requests: list[tuple[str, object]]) -> dict[str, object]:
         return {
             "statuses": [status for status, _ in answers],
             "rungs": [told.get("rung") for _, told in answers],
-            "known": len(warm),
+            "known": sorted({name.removeprefix("reco_assets.recommender.") for name, _ in warm}),
             "compiled": sorted(known() - warm),
             "paths": sorted(service.hot),
         }
