@@ -26,6 +26,7 @@ from reco_serving.last_good import LastGood
 from tests.online.test_materialise import bought, recents, users
 from tests.recommender.shops import ranker
 from tests.serving.bundles import NOW, bundle
+from tests.serving.test_policy import FILE
 
 #: The first request of each endpoint, by somebody who is known; then what else may be asked.
 REQUESTS: list[tuple[str, dict[str, Any] | list[Any]]] = [
@@ -51,23 +52,7 @@ REQUESTS: list[tuple[str, dict[str, Any] | list[Any]]] = [
 ]  # fmt: skip
 
 #: A policy with a rule of every kind that is compiled.
-RULES = b"""
-version = 1
-filter = "brand != 'brand 3'"
-max_per_brand = 0.4
-diversity = 0.3
-explore = 0.5
-
-[[boosts]]
-name = "tools first"
-when = "category = 'tools'"
-add = 1.0
-
-[[promotions]]
-campaign = "spring"
-products = ["p0", "p3", "p6"]
-share = 0.2
-"""
+RULES = FILE.replace(b"version = 1", b"version = 1\nmax_per_brand = 0.4\ndiversity = 0.3\nexplore = 0.5", 1)
 
 
 @pytest.mark.parametrize(
