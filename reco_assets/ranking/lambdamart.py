@@ -12,7 +12,7 @@ from reco_assets.errors import BadInput
 from reco_assets.features.catalogue import RANKING_FEATURES, SOURCE_SHARES, names
 from reco_assets.ranking.examples import Examples
 from reco_assets.ranking.linear import fit_blend
-from reco_assets.recommender.bundle import Ranker, shares_of
+from reco_assets.recommender.ranker import Ranker, shares_of
 
 
 @dataclass(frozen=True)
