@@ -68,14 +68,19 @@ class BatchRequest(Struct, frozen=True):
     requests: Annotated[list[RecommendRequest], Meta(min_length=1, max_length=100)]
 
 
-class BoughtTogetherRequest(Asked, frozen=True, kw_only=True):
+class AskedByAnybody(Asked, frozen=True, kw_only=True):
+    """The same for a list that needs nobody: with ``user_id``, what that user has bought is left out."""
+
+    user_id: Id | None = None
+
+
+class BoughtTogetherRequest(AskedByAnybody, frozen=True, kw_only=True):
     """Products that complete a cart.
 
     At least one product is to be named, in ``products``, ``cart`` or the context's cart. ``user_id`` is for
     the rules: what that user has bought is left out.
     """
 
-    user_id: Id | None = None
     products: Annotated[Ids, Meta(description="Products to complete, the latest last.")] = []
     cart: Annotated[Ids, Meta(description="In the cart, the latest last; never shown.")] = []
 
@@ -101,18 +106,22 @@ class RankRequest(Struct, frozen=True):
     context: Context = Context()
 
 
-class SimilarRequest(Struct, frozen=True):
-    """Products that go with one product."""
+class SimilarRequest(AskedByAnybody, frozen=True):
+    """Products that go with one product.
+
+    ``user_id`` is for the rules: what that user has bought is left out.
+    """
 
     product_id: Id
-    num_recommendations: Count = 10
 
 
-class TrendingRequest(Struct, frozen=True):
-    """Products that are more wanted than usual."""
+class TrendingRequest(AskedByAnybody, frozen=True):
+    """Products that are more wanted than usual.
+
+    ``user_id`` is for the rules: what that user has bought is left out.
+    """
 
     category: Annotated[Text, Meta(description="Only products of this category.")] | None = None
-    num_recommendations: Count = 10
 
 
 class Product(Struct, frozen=True):
@@ -203,11 +212,17 @@ class Ready(Struct, frozen=True):
 
 
 class Related(Struct, frozen=True):
-    """The answer to /similar and /trending."""
+    """The answer to /similar and /trending.
+
+    ``degraded`` says that what is known of the user could not be read. ``shortfall`` says why there are fewer
+    products than were asked for; the product that others are to go with counts as excluded.
+    """
 
     recommendations: list[Product]
     model_version: str
     latency_ms: float
+    degraded: bool = False
+    shortfall: Shortfall | None = None
 
 
 class Contribution(Struct, frozen=True):

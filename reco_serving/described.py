@@ -73,7 +73,13 @@ DESCRIBED: Final = (
         "/similar",
         SimilarRequest,
         Related,
-        {"product_id": "p1", "num_recommendations": 5},
+        {
+            "product_id": "p1",
+            "num_recommendations": 5,
+            "filters": "price < 80",
+            "exclude": ["p9"],
+            "context": {"age": 31, "region": "de"},
+        },
         refusals=(400, 404, 408, 413, 429, 503),
     ),
     Described(
@@ -82,7 +88,12 @@ DESCRIBED: Final = (
         Listed,
         {"products": ["p7"], "cart": ["p1", "p9"], "user_id": "u42", "num_recommendations": 5},
     ),
-    Described("/trending", TrendingRequest, Related, {"num_recommendations": 5}),
+    Described(
+        "/trending",
+        TrendingRequest,
+        Related,
+        {"num_recommendations": 5, "filters": "price < 80", "user_id": "u42"},
+    ),
     Described(
         "/buy-again",
         BuyAgainRequest,

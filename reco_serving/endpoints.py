@@ -15,18 +15,8 @@ from typing import Final
 from starlette.types import Receive, Scope, Send
 
 from reco_assets.errors import BadRequest
-from reco_assets.recommender.recommend import similar, trending
-from reco_serving.answers import category_code, products
 from reco_serving.calls import Call, call_of
-from reco_serving.contract import (
-    Fault,
-    Product,
-    Refused,
-    Related,
-    SimilarRequest,
-    TrendingRequest,
-    read,
-)
+from reco_serving.contract import Fault, Refused
 from reco_serving.current import Current
 from reco_serving.decisions import DecisionLog
 from reco_serving.gate import HEADROOM, Gate
@@ -120,30 +110,3 @@ class Endpoint:
         await answer(send, status, content, headers)
         if trace is not None and parts.tracer is not None:
             parts.tracer.end(trace, status, ended)
-
-
-async def answer_similar(parts: Parts, body: bytes, call: Call) -> bytes:
-    """POST /similar."""
-    asked = read(SimilarRequest, body)
-    loaded = parts.loaded()
-    row = loaded.bundle.items.row(str(asked.product_id))
-    if row < 0:
-        raise Refusal(404, "product_id", f"there is no product {str(asked.product_id)!r}")
-    async with parts.gate.alone(call):
-        found = similar(row, loaded.bundle, asked.num_recommendations, time.time_ns() // 1000)
-        return _related(products(found, loaded), loaded, call)
-
-
-async def answer_trending(parts: Parts, body: bytes, call: Call) -> bytes:
-    """POST /trending."""
-    asked = read(TrendingRequest, body or b"{}")
-    loaded = parts.loaded()
-    category = category_code(asked.category, loaded.bundle)
-    async with parts.gate.alone(call):
-        found = trending(loaded.bundle, asked.num_recommendations, category)
-        return _related(products(found, loaded), loaded, call)
-
-
-def _related(shown: list[Product], loaded: Loaded, call: Call) -> bytes:
-    milliseconds = round((time.perf_counter() - call.started) * 1e3, 3)
-    return encode(Related(shown, loaded.bundle.version, milliseconds))

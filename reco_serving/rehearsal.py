@@ -22,9 +22,9 @@ from reco_assets.online.codec import (
     pack_pending,
 )
 from reco_assets.recommender.bundle import Bundle
-from reco_assets.recommender.recommend import similar, trending
+from reco_assets.recommender.related import Limits, similar, trending
 from reco_assets.recommender.state import empty_state
-from reco_assets.recommender.types import Decision
+from reco_assets.recommender.types import Decision, Request
 from reco_serving.answers import decide, products, resolved
 from reco_serving.contract import RecommendRequest, read
 from reco_serving.evidence import Watched
@@ -120,9 +120,12 @@ def warm(loaded: Loaded, clock: Callable[[], float] = time.perf_counter) -> None
         watched,
     )
     watched.evidence(None, 0)
-    if len(bundle.popular.ranked):
-        similar(int(bundle.popular.ranked[0]), bundle, 10, now_us)
-    trending(bundle, 10)
+    rules = loaded.rules.now()
+    limits = Limits.of(Request(), empty_state(), bundle, rules.policy, now_us, rules)
+    for within in (None, limits):
+        for row in bundle.popular.ranked[:1].tolist():
+            similar(row, bundle, 10, now_us, rules.policy, within)
+        trending(bundle, 10, None, rules.policy, within)
     spent: dict[str, list[float]] = defaultdict(list)
     for case in _around(cases):
         for rung in LADDER:

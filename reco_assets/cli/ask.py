@@ -17,6 +17,9 @@ from reco_serving.client import Client
 from reco_serving.contract import Context, Recommended, RecommendRequest, Related, SimilarRequest
 
 Count = Annotated[int, typer.Option("-n", "--num", help="How many products.", min=1, max=100)]
+Filters = Annotated[
+    str | None, typer.Option(help="Only products that this expression is true for; see docs/policy.md.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the service's answer as it is.")]
 
 
@@ -28,9 +31,7 @@ def recommend(
     ] = None,
     session: Annotated[str | None, typer.Option(help="Session id.")] = None,
     category: Annotated[str | None, typer.Option(help="Only products of this category.")] = None,
-    filters: Annotated[
-        str | None, typer.Option(help="Only products that this expression is true for; see docs/policy.md.")
-    ] = None,
+    filters: Filters = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask the running service for a user's products.
@@ -60,6 +61,7 @@ def recommend(
 def similar(
     product: Annotated[str, typer.Argument(help="Product id.")],
     num: Count = 10,
+    filters: Filters = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask the running service for products that go with one product.
@@ -69,9 +71,12 @@ def similar(
     * `reco similar p17`
 
     * `reco similar p17 -n 5 --json`
+
+    * `reco similar p17 --filters 'price < 80'`
     """
+    asked = SimilarRequest(product, num_recommendations=num, filters=filters or "")
     with client_of(Settings()) as client:
-        _tell(client.similar(SimilarRequest(product, num)), f"Goes with {product}", as_json)
+        _tell(client.similar(asked), f"Goes with {product}", as_json)
 
 
 def serve() -> None:
