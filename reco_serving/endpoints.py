@@ -6,10 +6,11 @@ BentoML's own typed endpoints cost 0.8 to 1 ms.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
@@ -41,7 +42,8 @@ log = logging.getLogger("reco.answers")
 class Parts:
     """What a worker holds while it runs.
 
-    Records of answers whose seed is below ``evidence_below`` say what they were ranked by.
+    Records of answers whose seed is below ``evidence_below`` say what they were ranked by. Whoever looks for
+    an old decision holds ``looking_up`` meanwhile.
     """
 
     current: Current
@@ -56,6 +58,7 @@ class Parts:
     live: Live
     evidence_below: int = 0
     tracer: Tracer | None = None
+    looking_up: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
     def loaded(self) -> Loaded:
         """The bundle that serves; answers 503 where there is none yet."""

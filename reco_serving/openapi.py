@@ -235,7 +235,7 @@ def _explain_path(operation: str, content: Callable[[type[msgspec.Struct]], Json
     return {
         "summary": "Why an answer was as it was.",
         "description": "It is made again from its record, which a worker remembers for its last decisions, "
-        "and the stream until the lake has it.",
+        "the stream has until the lake has it, and the lake from then on.",
         "operationId": operation,
         "parameters": [
             {
@@ -250,7 +250,7 @@ def _explain_path(operation: str, content: Callable[[type[msgspec.Struct]], Json
         "responses": {
             "200": {"description": "Its products with their reasons.", "content": content(Explained)},
             "404": {
-                "description": "Its record, its bundle or its policy is not here any more.",
+                "description": "Its record cannot be found, or its bundle or policy is not here any more.",
                 "content": content(Refused),
             },
         },
