@@ -11,17 +11,13 @@ from reco_serving.contract import (
     BatchRequest,
     BoughtTogetherRequest,
     BuyAgainRequest,
-    Listed,
-    Ranked,
     RankRequest,
     RecentlyViewedRequest,
-    Recommended,
-    RecommendedBatch,
     RecommendRequest,
-    Related,
     SimilarRequest,
     TrendingRequest,
 )
+from reco_serving.replies import Listed, Ranked, Recommended, RecommendedBatch, Related
 from reco_serving.secured import Json
 
 _USUAL: Final = (400, 408, 413, 429, 503)

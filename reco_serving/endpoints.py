@@ -17,7 +17,6 @@ from starlette.types import Receive, Scope, Send
 
 from reco_assets.errors import BadRequest
 from reco_serving.calls import Call, call_of
-from reco_serving.contract import Fault, Refused
 from reco_serving.current import Current
 from reco_serving.decisions import DecisionLog
 from reco_serving.gate import HEADROOM, Gate
@@ -27,6 +26,7 @@ from reco_serving.ladder import affordable
 from reco_serving.live import Live
 from reco_serving.loaded import Loaded
 from reco_serving.metrics import Metrics
+from reco_serving.replies import Fault, Refused
 from reco_serving.state import StateReader
 from reco_serving.tracing import Trace, Tracer
 from reco_serving.variants import Variants

@@ -9,13 +9,13 @@ from reco_assets.events.decided import Decided
 from reco_assets.platform.settings import Settings
 from reco_assets.platform.streams.stream import StreamUnavailable
 from reco_assets.recommender.policy.kept import rules_of
-from reco_serving.contract import Explained
 from reco_serving.drained import in_lake
 from reco_serving.endpoints import Parts
 from reco_serving.explained import explained
 from reco_serving.http import Refusal
 from reco_serving.loaded import Loaded
 from reco_serving.recent import in_stream
+from reco_serving.replies import Explained
 
 _FIELD = "recommendation_id"
 

@@ -26,9 +26,6 @@ from reco_serving.contract import (
     BoughtTogetherRequest,
     BuyAgainRequest,
     Id,
-    Listed,
-    Ranked,
-    RankedProduct,
     RankRequest,
     RecentlyViewedRequest,
     read,
@@ -36,6 +33,7 @@ from reco_serving.contract import (
 from reco_serving.endpoints import Parts
 from reco_serving.http import encode
 from reco_serving.ladder import FULL, LADDER, NO_RANKER, NO_USER_STATE, POPULAR
+from reco_serving.replies import Listed, Ranked, RankedProduct
 from reco_serving.turn import Turn, choice_of, milliseconds, turn_of, understood
 
 log = logging.getLogger("reco.answers")

@@ -16,10 +16,11 @@ from reco_assets.recommender.types import Policy, Recommendation, Request, Short
 from reco_serving.answers import category_code, products
 from reco_serving.calls import Call
 from reco_serving.choices import Choice
-from reco_serving.contract import AskedByAnybody, Related, SimilarRequest, TrendingRequest, read
+from reco_serving.contract import AskedByAnybody, SimilarRequest, TrendingRequest, read
 from reco_serving.endpoints import Parts
 from reco_serving.http import Refusal, encode
 from reco_serving.loaded import Loaded
+from reco_serving.replies import Related
 from reco_serving.turn import choice_of, milliseconds, turn_of, understood
 
 #: Makes a list by a policy at a moment, UTC microseconds, within limits where there are any.

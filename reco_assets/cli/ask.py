@@ -14,7 +14,8 @@ from reco_assets.catalogue.items import LEVEL
 from reco_assets.errors import BadInput
 from reco_assets.platform.settings import Settings
 from reco_serving.client import Client
-from reco_serving.contract import Context, Recommended, RecommendRequest, Related, SimilarRequest
+from reco_serving.contract import Context, RecommendRequest, SimilarRequest
+from reco_serving.replies import Recommended, Related
 
 Count = Annotated[int, typer.Option("-n", "--num", help="How many products.", min=1, max=100)]
 Filters = Annotated[
