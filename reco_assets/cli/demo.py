@@ -37,6 +37,8 @@ from reco_serving.contract import Context, RecommendRequest
 _SEED: Final = 7
 _WIDTH: Final = 110
 _WAIT_SECONDS: Final = 120.0
+#: The assets that are told how many decisions to look at.
+_TRAINING: Final = ("training_examples", "ranker", "evaluation")
 
 
 def demo(
@@ -44,6 +46,9 @@ def demo(
     products: Annotated[int, typer.Option(help="Simulated products.")] = 1500,
     days: Annotated[int, typer.Option(help="Days of history.")] = 30,
     events: Annotated[int, typer.Option(help="Events of that history.")] = 300_000,
+    decisions: Annotated[
+        int, typer.Option(min=100, help="Past decisions to learn from; a nightly retraining takes 30,000.")
+    ] = 6_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
     """Simulate a shop, run the whole graph, start the service and ask it for recommendations.
@@ -73,7 +78,9 @@ def demo(
     console.print("[bold]The graph[/]: raw events to the online store")
     started = _redis_and_service(settings)
     try:
-        run = run_graph(settings, None, None, "*", console)
+        # a tenth judge
+        budget = {"train_decisions": decisions, "judge_decisions": max(100, decisions // 10)}
+        run = run_graph(settings, None, None, "*", console, dict.fromkeys(_TRAINING, budget))
         run.show(console)
         means = load_means(Artifacts(settings.home / "artifacts"))
         console.print(_scores(means))

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
@@ -88,9 +89,16 @@ def lake_tables(lake: Lake) -> tuple[TableVersion, ...]:
 
 
 def run_graph(
-    settings: Settings, first: date | None, last: date | None, select: str, console: Console
+    settings: Settings,
+    first: date | None,
+    last: date | None,
+    select: str,
+    console: Console,
+    config: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
 ) -> GraphRun:
     """Import what has landed, here or in the bucket, then materialize ``select`` over the days.
+
+    ``config`` is what the launchpad would say of single assets, by their names.
 
     Raises
     ------
@@ -114,7 +122,7 @@ def run_graph(
         os.environ["RECO_FIRST_DAY"] = days[0].isoformat()
     low, high = _range(first, last, days)
     begun = time.monotonic()
-    run_id, steps = _execute(low, high, select, console)
+    run_id, steps = _execute(low, high, select, console, config)
     return GraphRun(run_id, low, high, time.monotonic() - begun, steps, lake_tables(lake))
 
 
@@ -157,7 +165,9 @@ def _range(first: date | None, last: date | None, held: tuple[date, date]) -> tu
     return low, high
 
 
-def _execute(first: date, last: date, select: str, console: Console) -> tuple[str, dict[str, float]]:
+def _execute(
+    first: date, last: date, select: str, console: Console, config: Mapping[str, Mapping[str, object]]
+) -> tuple[str, dict[str, float]]:
     import dagster as dg
     from dagster._core.definitions.asset_selection import DagsterInvalidAssetSelectionError
 
@@ -205,7 +215,10 @@ def _execute(first: date, last: date, select: str, console: Console) -> tuple[st
                 "dagster/asset_partition_range_start": first.isoformat(),
                 "dagster/asset_partition_range_end": last.isoformat(),
             },
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            run_config={
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                "ops": {name: {"config": dict(said)} for name, said in config.items()},
+            },
         )
         bars.update(task, description="done" if result.success else "failed")
         if not result.success:

@@ -53,9 +53,9 @@ class TrainingBudget:
         Decisions that the ranker learns from, and that it is validated and tested on, at the most.
     per_user
         Decisions of one person that it learns from, where the others make enough of them.
-    negatives, rows
-        Candidates without an outcome kept for each training decision; where there are few decisions, as
-        many more as make ``rows`` of all of them.
+    negatives
+        Candidates without an outcome kept for each training decision; where the history has fewer decisions
+        than are looked for, as many more as make up for the missing ones.
     objective
         What the ranker is to bring about.
     """
@@ -64,7 +64,6 @@ class TrainingBudget:
     judge_decisions: int = 2_000
     per_user: int = 3
     negatives: int = 30
-    rows: int = 900_000
     seed: int = 7
     objective: Objective = field(default_factory=Objective)
 
@@ -76,7 +75,7 @@ class TrainingBudget:
 
     def negatives_of(self, decisions: Decisions) -> int:
         """Candidates without an outcome kept for each of ``decisions``."""
-        return max(self.negatives, self.rows // max(1, len(decisions)))
+        return max(self.negatives, self.negatives * self.train_decisions // max(1, len(decisions)))
 
     def judging(self, log: InteractionLog, first: int, last: int) -> Decisions:
         """Decisions to judge by: one a person, more where there are fewer than ``JUDGES`` people."""
