@@ -18,6 +18,8 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS := true
 export DAGSTER_HOME := $(CURDIR)/dagster_home
 unexport VIRTUAL_ENV
+# Where bytecode may not be kept, each process compiles half a million lines before it does anything: 15 s.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo up down test check format reference bench clean
 
