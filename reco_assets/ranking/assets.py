@@ -49,7 +49,7 @@ class RankingConfig(dg.Config):
     """What a retraining may be told from the launchpad."""
 
     train_decisions: int = 30_000
-    judge_decisions: int = 2_000
+    judge_decisions: int = 1_500
     rounds: int | None = None
     max_depth: int | None = None
     learning_rate: float | None = None

@@ -61,7 +61,7 @@ class TrainingBudget:
     """
 
     train_decisions: int = 30_000
-    judge_decisions: int = 2_000
+    judge_decisions: int = 1_500
     per_user: int = 3
     negatives: int = 30
     seed: int = 7
