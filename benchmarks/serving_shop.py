@@ -82,7 +82,7 @@ def product_matrix(shop: Shop) -> Floats:
 
 def states(shop: Shop, users: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[UserState]:
     """The states of ``users`` (rows of the log) at the end of the history."""
-    bounds = shop.log.user_bounds()
+    bounds = shop.log.user_bounds
     found = []
     for user in users.tolist():
         low, high = int(bounds[user]), int(bounds[user + 1])

@@ -28,10 +28,11 @@ from reco_assets.recommender.types import (
     Shortfall,
     UserState,
 )
-from reco_serving.contract import Asked, Id, Product
+from reco_serving.contract import Asked, Id
 from reco_serving.contract import Context as AskedContext
 from reco_serving.ladder import FULL, LADDER, NO_RANKER, NO_USER_STATE, POPULAR
 from reco_serving.loaded import Loaded
+from reco_serving.replies import Product
 
 _PRICE: Final = names(PRODUCT_FEATURES).index("price")
 

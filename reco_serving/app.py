@@ -29,11 +29,10 @@ from reco_assets.platform.streams.redis_stream import RedisStream
 from reco_serving.backlog import Backlog
 from reco_serving.breaker import State
 from reco_serving.collector import Collector
-from reco_serving.contract import Ready
 from reco_serving.current import Current
 from reco_serving.decisions import KEPT, DecisionLog
 from reco_serving.door import Door
-from reco_serving.endpoints import NO_BUNDLE, Answer, Endpoint, Parts, answer_similar, answer_trending
+from reco_serving.endpoints import NO_BUNDLE, Answer, Endpoint, Parts
 from reco_serving.evidence import SEED_BITS
 from reco_serving.explaining import explain
 from reco_serving.gate import Gate
@@ -53,6 +52,8 @@ from reco_serving.personal import (
     answer_recently_viewed,
 )
 from reco_serving.recommending import answer_batch, answer_recommend, listed
+from reco_serving.related import answer_similar, answer_trending
+from reco_serving.replies import Ready
 from reco_serving.results import results_page
 from reco_serving.sinks import open_sink
 from reco_serving.state import StateReader

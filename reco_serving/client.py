@@ -1,4 +1,4 @@
-"""A typed client of the service: the requests and answers of ``contract.py``, and clear errors.
+"""A typed client of the service: requests of ``contract.py``, answers of ``replies.py``, and clear errors.
 
 >>> with Client("http://127.0.0.1:3000") as client:  # doctest: +SKIP
 ...     shown = client.recommend(RecommendRequest(user_id="u42", num_recommendations=5))
@@ -20,22 +20,24 @@ from reco_serving.contract import (
     BatchRequest,
     BoughtTogetherRequest,
     BuyAgainRequest,
-    Collected,
-    Explained,
-    Listed,
-    Ranked,
     RankRequest,
-    Ready,
     RecentlyViewedRequest,
-    Recommended,
-    RecommendedBatch,
     RecommendRequest,
-    Refused,
-    Related,
     SimilarRequest,
     TrendingRequest,
 )
 from reco_serving.health import Health
+from reco_serving.replies import (
+    Collected,
+    Explained,
+    Listed,
+    Ranked,
+    Ready,
+    Recommended,
+    RecommendedBatch,
+    Refused,
+    Related,
+)
 
 TIMEOUT_SECONDS: Final = 10.0
 

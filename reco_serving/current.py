@@ -31,7 +31,8 @@ from reco_serving.loaded import Loaded
 from reco_serving.metrics import Metrics
 from reco_serving.policy import PolicyWatch
 from reco_serving.products import ProductFeed
-from reco_serving.rehearsal import RECORDED, Case, synthetic, warm
+from reco_serving.recordings import Recordings
+from reco_serving.rehearsal import RECORDED, Case, answerable, synthetic, warm
 from reco_serving.trial import Bounds, tried
 
 #: Pause between two looks at the registry, at the stream of product changes and at the stream of events.
@@ -51,7 +52,7 @@ class Current:
     """Holds the bundle that serves; ``loaded`` is replaced as a whole, so a request sees one or the other.
 
     ``trouble`` says why the newest champion does not serve, where it does not; ``recorded`` holds what
-    was asked last, to try the next one on.
+    was asked last, to try the next one on, and ``recordings`` the same on disk.
     """
 
     settings: Settings
@@ -62,6 +63,7 @@ class Current:
     recorded: deque[Case] = field(default_factory=lambda: deque(maxlen=RECORDED), repr=False)
     products_trouble: str | None = None
     policy: PolicyWatch = field(init=False)
+    recordings: Recordings = field(init=False, repr=False)
     disk_trouble: str | None = None
     _refused: tuple[str, int] | None = field(default=None, repr=False)
     _looked: threading.Event = field(default_factory=threading.Event, repr=False)
@@ -70,6 +72,7 @@ class Current:
 
     def __post_init__(self) -> None:
         self.policy = PolicyWatch(self.settings)
+        self.recordings = Recordings.of(self.settings)
 
     def start(self) -> None:
         """Begin to watch the registry and the online store."""
@@ -130,6 +133,7 @@ class Current:
             self._serve_last_good(client)
             return
         self._swap(loaded)
+        self.recordings.keep(tuple(self.recorded), at_once=True)
         self.trouble, self._refused = None, None
         self._keep(champion)
 
@@ -151,14 +155,15 @@ class Current:
         feed = ProductFeed(client, bundle)
         loaded = Loaded(bundle, champion, feed, time.time_ns() // 1000, rules)
         self._fresh(loaded.feed.load)
-        old, recorded = self.loaded, tuple(self.recorded)
+        old = self.loaded
         warm(loaded)
         bounds = Bounds(
             self.settings.swap_overlap,
             self.settings.swap_slower,
             SHARE_OF_DEADLINE * self.settings.deadline_ms / 1e3,
         )
-        cases = recorded or synthetic(old.bundle if old is not None else bundle)
+        # of a shop that is another one by now, none may be left
+        cases = answerable(tuple(self.recorded), loaded) or synthetic(old.bundle if old else bundle)
         found = tried(loaded, old, cases, bounds, time.time_ns() // 1000)
         log.info("bundle %s on %d requests: %s", bundle.version, len(cases), found)
         return loaded
@@ -203,6 +208,8 @@ class Current:
         gc.freeze()
 
     def _run(self) -> None:
+        # before anything is asked: the first bundle is tried on what was asked in a worker's last life
+        self.recorded.extend(self.recordings.read())
         with connect(self.settings) as client:
             while not self._stop.is_set():
                 signed = sign(self.settings, client)
@@ -218,7 +225,9 @@ class Current:
                     log.exception("watching the stream")
                     self.backlog.trouble = f"{type(error).__name__}: {error}"
                 self._looked.set()
+                self.recordings.keep(tuple(self.recorded))
                 self._wait(client, signed)
+        self.recordings.keep(tuple(self.recorded), at_once=True)
         self.backlog.close()
 
     @property

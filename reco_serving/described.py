@@ -11,17 +11,13 @@ from reco_serving.contract import (
     BatchRequest,
     BoughtTogetherRequest,
     BuyAgainRequest,
-    Listed,
-    Ranked,
     RankRequest,
     RecentlyViewedRequest,
-    Recommended,
-    RecommendedBatch,
     RecommendRequest,
-    Related,
     SimilarRequest,
     TrendingRequest,
 )
+from reco_serving.replies import Listed, Ranked, Recommended, RecommendedBatch, Related
 from reco_serving.secured import Json
 
 _USUAL: Final = (400, 408, 413, 429, 503)
@@ -73,7 +69,13 @@ DESCRIBED: Final = (
         "/similar",
         SimilarRequest,
         Related,
-        {"product_id": "p1", "num_recommendations": 5},
+        {
+            "product_id": "p1",
+            "num_recommendations": 5,
+            "filters": "price < 80",
+            "exclude": ["p9"],
+            "context": {"age": 31, "region": "de"},
+        },
         refusals=(400, 404, 408, 413, 429, 503),
     ),
     Described(
@@ -82,7 +84,12 @@ DESCRIBED: Final = (
         Listed,
         {"products": ["p7"], "cart": ["p1", "p9"], "user_id": "u42", "num_recommendations": 5},
     ),
-    Described("/trending", TrendingRequest, Related, {"num_recommendations": 5}),
+    Described(
+        "/trending",
+        TrendingRequest,
+        Related,
+        {"num_recommendations": 5, "filters": "price < 80", "user_id": "u42"},
+    ),
     Described(
         "/buy-again",
         BuyAgainRequest,

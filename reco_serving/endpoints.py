@@ -6,27 +6,17 @@ BentoML's own typed endpoints cost 0.8 to 1 ms.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
 from reco_assets.errors import BadRequest
-from reco_assets.recommender.recommend import similar, trending
-from reco_serving.answers import category_code, products
 from reco_serving.calls import Call, call_of
-from reco_serving.contract import (
-    Fault,
-    Product,
-    Refused,
-    Related,
-    SimilarRequest,
-    TrendingRequest,
-    read,
-)
 from reco_serving.current import Current
 from reco_serving.decisions import DecisionLog
 from reco_serving.gate import HEADROOM, Gate
@@ -36,6 +26,7 @@ from reco_serving.ladder import affordable
 from reco_serving.live import Live
 from reco_serving.loaded import Loaded
 from reco_serving.metrics import Metrics
+from reco_serving.replies import Fault, Refused
 from reco_serving.state import StateReader
 from reco_serving.tracing import Trace, Tracer
 from reco_serving.variants import Variants
@@ -51,7 +42,8 @@ log = logging.getLogger("reco.answers")
 class Parts:
     """What a worker holds while it runs.
 
-    Records of answers whose seed is below ``evidence_below`` say what they were ranked by.
+    Records of answers whose seed is below ``evidence_below`` say what they were ranked by. Whoever looks for
+    an old decision holds ``looking_up`` meanwhile.
     """
 
     current: Current
@@ -66,6 +58,7 @@ class Parts:
     live: Live
     evidence_below: int = 0
     tracer: Tracer | None = None
+    looking_up: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
     def loaded(self) -> Loaded:
         """The bundle that serves; answers 503 where there is none yet."""
@@ -120,30 +113,3 @@ class Endpoint:
         await answer(send, status, content, headers)
         if trace is not None and parts.tracer is not None:
             parts.tracer.end(trace, status, ended)
-
-
-async def answer_similar(parts: Parts, body: bytes, call: Call) -> bytes:
-    """POST /similar."""
-    asked = read(SimilarRequest, body)
-    loaded = parts.loaded()
-    row = loaded.bundle.items.row(str(asked.product_id))
-    if row < 0:
-        raise Refusal(404, "product_id", f"there is no product {str(asked.product_id)!r}")
-    async with parts.gate.alone(call):
-        found = similar(row, loaded.bundle, asked.num_recommendations, time.time_ns() // 1000)
-        return _related(products(found, loaded), loaded, call)
-
-
-async def answer_trending(parts: Parts, body: bytes, call: Call) -> bytes:
-    """POST /trending."""
-    asked = read(TrendingRequest, body or b"{}")
-    loaded = parts.loaded()
-    category = category_code(asked.category, loaded.bundle)
-    async with parts.gate.alone(call):
-        found = trending(loaded.bundle, asked.num_recommendations, category)
-        return _related(products(found, loaded), loaded, call)
-
-
-def _related(shown: list[Product], loaded: Loaded, call: Call) -> bytes:
-    milliseconds = round((time.perf_counter() - call.started) * 1e3, 3)
-    return encode(Related(shown, loaded.bundle.version, milliseconds))

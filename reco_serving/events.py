@@ -14,8 +14,8 @@ from reco_assets.errors import BadRequest
 from reco_assets.events.plain import Gist, Verdict, plain, verdicts
 from reco_serving.arrivals import arrivals, event_id
 from reco_serving.collector import Collector
-from reco_serving.contract import Collected, Rejected
 from reco_serving.metrics import Metrics
+from reco_serving.replies import Collected, Rejected
 
 #: Events that one request may hold.
 MOST_EVENTS: Final = 1_000

@@ -15,9 +15,10 @@ from reco_assets.recommender.contributions import Contributions
 from reco_assets.recommender.policy.rules import Rules
 from reco_assets.recommender.types import Decision, Floats
 from reco_serving.answers import decide, resolved
-from reco_serving.contract import Contribution, Explained, ExplainedProduct, RecommendRequest, read
+from reco_serving.contract import RecommendRequest, read
 from reco_serving.ladder import FULL, LADDER
 from reco_serving.loaded import Loaded
+from reco_serving.replies import Contribution, Explained, ExplainedProduct
 from reco_serving.state import Packed, unpack
 
 _FEATURES: Final = names(RANKING_FEATURES)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 
-from reco_assets.errors import BadInput, BadRequest
+from reco_assets.errors import BadInput, BadRequest, MissingDependency
 from reco_assets.events.decided import Decided
 from reco_assets.platform.settings import Settings
 from reco_assets.platform.streams.stream import StreamUnavailable
 from reco_assets.recommender.policy.kept import rules_of
-from reco_serving.contract import Explained
+from reco_serving.drained import in_lake
 from reco_serving.endpoints import Parts
 from reco_serving.explained import explained
 from reco_serving.http import Refusal
 from reco_serving.loaded import Loaded
 from reco_serving.recent import in_stream
+from reco_serving.replies import Explained
 
 _FIELD = "recommendation_id"
 
@@ -25,29 +26,35 @@ async def explain(parts: Parts, settings: Settings, recommendation_id: str) -> E
     Raises
     ------
     Refusal
-        404: its record, its bundle or its policy is not here any more; the reason says which.
+        404: its record cannot be found, or its bundle or its policy is not here any more; the reason says
+        which, and whether the stream or the lake could not be asked.
     """
     decided = parts.decisions.recent.get(recommendation_id)
     if decided is None:
-        decided = await asyncio.to_thread(_from_stream, parts, recommendation_id)
+        # one at a time: whoever asks for what is nowhere must not have processes started without end
+        async with parts.looking_up:
+            decided = await asyncio.to_thread(_looked_up, parts, settings, recommendation_id)
     loaded = _loaded(parts, decided)
     return await asyncio.to_thread(_explained, decided, loaded, settings)
 
 
-def _from_stream(parts: Parts, recommendation_id: str) -> Decided:
+def _looked_up(parts: Parts, settings: Settings, recommendation_id: str) -> Decided:
+    """The decision out of the stream, and where it is there no more, out of the lake."""
+    said = [f"there is no decision {recommendation_id!r} any more in this worker"]
     try:
         decided = in_stream(parts.decisions.stream, recommendation_id)
+        said.append("the stream has none")
     except StreamUnavailable as error:
-        raise Refusal(
-            404, _FIELD, f"this worker has not made it lately, and the stream cannot be read: {error}"
-        ) from error
+        decided = None
+        said.append(f"the stream cannot be read: {error}")
     if decided is None:
-        raise Refusal(
-            404,
-            _FIELD,
-            f"there is no decision {recommendation_id!r} any more, neither in this worker nor in the stream;"
-            " raw/decisions of the lake has all that were brought in",
-        )
+        try:
+            decided = in_lake(settings, recommendation_id)
+            said.append("raw/decisions of the lake has none")
+        except MissingDependency as error:
+            said.append(f"the lake cannot be read: {error}")
+    if decided is None:
+        raise Refusal(404, _FIELD, "; ".join(said))
     return decided
 
 

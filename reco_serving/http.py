@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from reco_serving.contract import Fault, Refused
+from reco_serving.replies import Fault, Refused
 
 #: A request body may not be longer than this.
 MOST_BYTES: Final = 1_000_000

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -21,17 +19,13 @@ from reco_assets.recommender.popular_answer import popular_answer
 from reco_assets.recommender.recommend import current_history
 from reco_assets.recommender.reranked import reranked
 from reco_assets.recommender.types import Decision, Int32s, Policy, Recommendation, Request, UserState
-from reco_serving.answers import check_filters, products, resolved, rows_of
+from reco_serving.answers import products, resolved, rows_of
 from reco_serving.calls import Call
-from reco_serving.choices import Choice
 from reco_serving.contract import (
     Asked,
     BoughtTogetherRequest,
     BuyAgainRequest,
     Id,
-    Listed,
-    Ranked,
-    RankedProduct,
     RankRequest,
     RecentlyViewedRequest,
     read,
@@ -39,8 +33,8 @@ from reco_serving.contract import (
 from reco_serving.endpoints import Parts
 from reco_serving.http import encode
 from reco_serving.ladder import FULL, LADDER, NO_RANKER, NO_USER_STATE, POPULAR
-from reco_serving.loaded import Loaded
-from reco_serving.state import Packed, unpack
+from reco_serving.replies import Listed, Ranked, RankedProduct
+from reco_serving.turn import Turn, choice_of, milliseconds, turn_of, understood
 
 log = logging.getLogger("reco.answers")
 
@@ -48,25 +42,6 @@ log = logging.getLogger("reco.answers")
 _Own: TypeAlias = Callable[
     [Request, UserState, Bundle, Policy, int, Compiled | None], tuple[Recommendation, ...]
 ]
-_NOBODY: Final = Packed()
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """All that one answer is made from, while nobody else's is made and no product changes."""
-
-    loaded: Loaded
-    state: UserState
-    whole: bool
-    rules: Compiled
-    policy: Policy
-    rung: str
-    now_us: int
-
-    @property
-    def told(self) -> str:
-        """The rung that an answer from everything at hand names."""
-        return FULL if self.whole else NO_USER_STATE
 
 
 async def answer_bought_together(parts: Parts, body: bytes, call: Call) -> bytes:
@@ -75,11 +50,11 @@ async def answer_bought_together(parts: Parts, body: bytes, call: Call) -> bytes
     named = [*asked.context.cart, *asked.cart, *asked.products]
     if not named:
         raise BadRequest("products", "is required where no cart is given")
-    choice = _choice(parts, asked.user_id)
+    choice = choice_of(parts, asked.user_id)
     loaded = choice.loaded
-    request = _understood(asked, loaded)
+    request = understood(asked, loaded)
     request = replace(request, cart=tuple(dict.fromkeys(rows_of(named, loaded.bundle))))
-    async with _turn(parts, asked.user_id, asked.session_id, choice, call) as turn:
+    async with turn_of(parts, asked.user_id, asked.session_id, choice, call) as turn:
         decision = _completed(request, turn)
         if len(decision.recommendations) < request.n:
             past = current_history(request, turn.state, turn.now_us)
@@ -102,14 +77,14 @@ async def answer_recently_viewed(parts: Parts, body: bytes, call: Call) -> bytes
 async def answer_rank(parts: Parts, body: bytes, call: Call) -> bytes:
     """POST /rank."""
     asked = read(RankRequest, body)
-    choice = _choice(parts, asked.user_id)
+    choice = choice_of(parts, asked.user_id)
     loaded = choice.loaded
     request = resolved(Asked(context=asked.context), loaded.bundle, 0)
     distinct = list(dict.fromkeys(str(one) for one in asked.products))
     found = [loaded.bundle.items.row(one) for one in distinct]
     unknown = [name for name, row in zip(distinct, found, strict=True) if row < 0]
     items = np.array([row for row in found if row >= 0], np.int32)
-    async with _turn(parts, asked.user_id, asked.session_id, choice, call) as turn:
+    async with turn_of(parts, asked.user_id, asked.session_id, choice, call) as turn:
         ranked, rung, lacking = _ranked(items, request, turn)
         known = [
             RankedProduct(loaded.bundle.items.ids[one.item], one.position, round(one.score, 6), one.source)
@@ -122,7 +97,7 @@ async def answer_rank(parts: Parts, body: bytes, call: Call) -> bytes:
                 ranking=[*known, *behind],
                 unknown=unknown,
                 model_version=loaded.bundle.version,
-                latency_ms=_milliseconds(call),
+                latency_ms=milliseconds(call),
                 degraded=lacking or not turn.whole,
                 rung=rung,
             )
@@ -132,48 +107,12 @@ async def answer_rank(parts: Parts, body: bytes, call: Call) -> bytes:
 async def _own(
     parts: Parts, asked: BuyAgainRequest | RecentlyViewedRequest, call: Call, listed: _Own
 ) -> bytes:
-    choice = _choice(parts, asked.user_id)
+    choice = choice_of(parts, asked.user_id)
     loaded = choice.loaded
-    request = _understood(asked, loaded)
-    async with _turn(parts, asked.user_id, asked.session_id, choice, call) as turn:
+    request = understood(asked, loaded)
+    async with turn_of(parts, asked.user_id, asked.session_id, choice, call) as turn:
         shown = listed(request, turn.state, loaded.bundle, turn.policy, turn.now_us, turn.rules)
         return _listed(asked.user_id, Decision(shown, 0, FULL), turn, call)
-
-
-def _choice(parts: Parts, user_id: Id | None) -> Choice:
-    """By what this user is answered; by the champion where nobody is named."""
-    champion = parts.loaded()
-    return Choice(champion, champion) if user_id is None else parts.variants.of(str(user_id), champion)
-
-
-def _understood(asked: Asked, loaded: Loaded) -> Request:
-    request = resolved(asked, loaded.bundle, 0)
-    if request.filters:
-        check_filters(request, loaded.rules)
-    return request
-
-
-@asynccontextmanager
-async def _turn(
-    parts: Parts, user_id: Id | None, session_id: Id | None, choice: Choice, call: Call
-) -> AsyncIterator[Turn]:
-    """Read what is known of the user, wait for the turn of ``call``, and hold the products still."""
-    loaded, changes = choice.loaded, choice.changes
-    with parts.gate.admitted(call):
-        packed = _NOBODY
-        if user_id is not None:
-            session = str(session_id) if session_id is not None else None
-            packed = await parts.states.read(str(user_id), session, left=call.deadline - time.perf_counter())
-        turn_at = await parts.gate.turn(call)
-        try:
-            rung = parts.rung(loaded, call, turn_at)
-            state, whole = unpack(packed, loaded.bundle.items)
-            with loaded.feed.steady:
-                rules = loaded.rules.now()
-                policy = rules.policy.changed(changes) if changes else rules.policy
-                yield Turn(loaded, state, whole, rules, policy, rung, time.time_ns() // 1000)
-        finally:
-            parts.gate.release()
 
 
 def _completed(request: Request, turn: Turn) -> Decision:
@@ -215,13 +154,9 @@ def _listed(user_id: Id | None, decision: Decision, turn: Turn, call: Call) -> b
             user_id=user_id,
             recommendations=products(decision.recommendations, turn.loaded),
             model_version=turn.loaded.bundle.version,
-            latency_ms=_milliseconds(call),
+            latency_ms=milliseconds(call),
             degraded=rung != FULL,
             rung=rung,
             shortfall=decision.shortfall,
         )
     )
-
-
-def _milliseconds(call: Call) -> float:
-    return round((time.perf_counter() - call.started) * 1e3, 3)

@@ -16,12 +16,13 @@ from reco_assets.recommender.types import Decision, Request
 from reco_serving.answers import check_filters, decide, products, resolved
 from reco_serving.calls import Call, Priority
 from reco_serving.choices import Choice
-from reco_serving.contract import BatchRequest, Recommended, RecommendedBatch, RecommendRequest, read
+from reco_serving.contract import BatchRequest, RecommendRequest, read
 from reco_serving.endpoints import Parts
 from reco_serving.evidence import SEED_BITS, Watched
 from reco_serving.http import encode
 from reco_serving.logs import RECOMMENDATION
 from reco_serving.rehearsal import Case
+from reco_serving.replies import Recommended, RecommendedBatch
 from reco_serving.state import Asker, Packed, unpack
 from reco_serving.tracing import DATABASE, Part
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from reco_assets.catalogue.items import product_keys
+from reco_assets.errors import BadRequest
 from reco_assets.events.contract import EventType
 from reco_assets.online.codec import (
     CATALOGUE,
@@ -22,10 +24,10 @@ from reco_assets.online.codec import (
     pack_pending,
 )
 from reco_assets.recommender.bundle import Bundle
-from reco_assets.recommender.recommend import similar, trending
+from reco_assets.recommender.related import Limits, similar, trending
 from reco_assets.recommender.state import empty_state
-from reco_assets.recommender.types import Decision
-from reco_serving.answers import decide, products, resolved
+from reco_assets.recommender.types import Decision, Request
+from reco_serving.answers import check_filters, decide, products, resolved
 from reco_serving.contract import RecommendRequest, read
 from reco_serving.evidence import Watched
 from reco_serving.http import encode
@@ -90,13 +92,30 @@ def rehearse(case: Case, loaded: Loaded, now_us: int, best: str = FULL) -> Decis
     Raises
     ------
     BadRequest
-        The bundle has no such category.
+        The bundle has no such category, or no such column for the request's filters.
     """
-    request = resolved(read(RecommendRequest, case.body), loaded.bundle, 0)
+    request = _understood(case, loaded)
     state, whole = unpack(case.packed, loaded.bundle.items)
     decision, _ = decide(request, state, whole, loaded.bundle, loaded.rules.now(), now_us, best=best)
     encode(products(decision.recommendations, loaded))
     return decision
+
+
+def answerable(cases: Sequence[Case], loaded: Loaded) -> tuple[Case, ...]:
+    """Those of ``cases`` that ``loaded`` understands: a category or a column may be gone."""
+    found = []
+    for case in cases:
+        with suppress(BadRequest):
+            _understood(case, loaded)
+            found.append(case)
+    return tuple(found)
+
+
+def _understood(case: Case, loaded: Loaded) -> Request:
+    request = resolved(read(RecommendRequest, case.body), loaded.bundle, 0)
+    if request.filters:
+        check_filters(request, loaded.rules)
+    return request
 
 
 def warm(loaded: Loaded, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -120,9 +139,12 @@ def warm(loaded: Loaded, clock: Callable[[], float] = time.perf_counter) -> None
         watched,
     )
     watched.evidence(None, 0)
-    if len(bundle.popular.ranked):
-        similar(int(bundle.popular.ranked[0]), bundle, 10, now_us)
-    trending(bundle, 10)
+    rules = loaded.rules.now()
+    limits = Limits.of(Request(), empty_state(), bundle, rules.policy, now_us, rules)
+    for within in (None, limits):
+        for row in bundle.popular.ranked[:1].tolist():
+            similar(row, bundle, 10, now_us, rules.policy, within)
+        trending(bundle, 10, None, rules.policy, within)
     spent: dict[str, list[float]] = defaultdict(list)
     for case in _around(cases):
         for rung in LADDER:

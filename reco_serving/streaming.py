@@ -14,9 +14,10 @@ from urllib.parse import parse_qs
 from starlette.types import Receive, Scope, Send
 
 from reco_assets.errors import BadRequest
-from reco_serving.contract import Fault, Recommended, RecommendRequest, Refused, read
+from reco_serving.contract import RecommendRequest, read
 from reco_serving.http import JSON, Header, Refusal, answer, encode
 from reco_serving.live import Following, Live
+from reco_serving.replies import Fault, Recommended, Refused
 
 PATH: Final = "/stream/"
 #: Pause after which a stream that is silent says that it is there: proxies close what says nothing.

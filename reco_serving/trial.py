@@ -74,7 +74,7 @@ def tried(
         try:
             decision = rehearse(case, new, now_us)
         except BadRequest:
-            continue  # it asks for a category that came or went between the two
+            continue  # it asks for a category or a column that came or went between the two
         taken.append(clock() - begun)
         _check(decision, new.bundle.version)
         time.sleep(BREATH_SECONDS)
@@ -111,12 +111,18 @@ def _check(decision: Decision, version: str) -> None:
     shown = [one.item for one in decision.recommendations]
     if not all(isfinite(one.score) for one in decision.recommendations):
         raise BadBundle(f"trying bundle {version}: a score is not finite", hint="train again")
-    if not shown or len(set(shown)) < len(shown):
+    if (not shown and not _nothing_is_left(decision)) or len(set(shown)) < len(shown):
         raise BadBundle(
             f"trying bundle {version}: an answer is empty or holds a product twice", hint="train again"
         )
     if decision.rung not in ("full", "no_ranker", "no_user_state"):
         raise BadBundle(f"trying bundle {version}: ranking fails, the log says how", hint="train again")
+
+
+def _nothing_is_left(decision: Decision) -> bool:
+    """Whether the request's own rules, and not the bundle, leave nothing to answer with."""
+    short = decision.shortfall
+    return short is not None and sum(short.left_out.values()) == short.catalogue > 0
 
 
 def _alike(new: Bundle, old: Bundle) -> bool:
@@ -128,4 +134,6 @@ def _overlap(new: Decision, new_bundle: Bundle, old: Decision, old_bundle: Bundl
         {bundle.items.ids[one.item] for one in decision.recommendations}
         for decision, bundle in ((new, new_bundle), (old, old_bundle))
     ]
+    if not any(answers):
+        return 1.0
     return len(answers[0] & answers[1]) / max(1, min(map(len, answers)))

@@ -81,7 +81,7 @@ def cooccurrence(
                 here = postings[p]
                 for step in (1, -1):
                     direction = np.float32(1.0) if step == 1 else np.float32(backward)
-                    for d in range(1, window + 1):
+                    for d in range(1, window + 1 if direction > 0.0 else 1):
                         there = here + step * d
                         if there < 0 or there >= n or user[there] != user[here]:
                             break

@@ -15,19 +15,18 @@ Floats = npt.NDArray[np.float32]
 def top_rows(rows: Int32s, dense: Floats, n: int) -> Int32s:
     """The ``n`` of ``rows`` with the largest ``dense`` value, best first; ties by smaller row."""
     size = max(0, min(n, len(rows)))
+    found = np.empty(size, np.int32)
     if size == 0:
-        return np.empty(0, np.int32)
+        return found
+    # a heap whose root is the worst of those kept
     heap_score = np.empty(size, np.float32)
     heap_row = np.empty(size, np.int32)
     filled = 0
     for row in rows:
         score = dense[row]
-        if filled == size and (score < heap_score[0] or (score == heap_score[0] and row > heap_row[0])):
-            continue
         if filled < size:
             at = filled
             filled += 1
-            # sift up: the root is the worst of those kept
             while at > 0:
                 parent = (at - 1) >> 1
                 if heap_score[parent] < score or (heap_score[parent] == score and heap_row[parent] > row):
@@ -35,28 +34,37 @@ def top_rows(rows: Int32s, dense: Floats, n: int) -> Int32s:
                 heap_score[at] = heap_score[parent]
                 heap_row[at] = heap_row[parent]
                 at = parent
-        else:
-            at = 0
-            while True:
-                child = 2 * at + 1
-                if child >= size:
-                    break
-                right = child + 1
-                if right < size and (
-                    heap_score[right] < heap_score[child]
-                    or (heap_score[right] == heap_score[child] and heap_row[right] > heap_row[child])
-                ):
-                    child = right
-                if score < heap_score[child] or (score == heap_score[child] and row > heap_row[child]):
-                    break
-                heap_score[at] = heap_score[child]
-                heap_row[at] = heap_row[child]
-                at = child
-        heap_score[at] = score
-        heap_row[at] = row
-    by_row = np.argsort(heap_row[:filled])
-    order = by_row[np.argsort(-heap_score[:filled][by_row], kind="mergesort")]
-    return heap_row[:filled][order]
+            heap_score[at] = score
+            heap_row[at] = row
+        elif score > heap_score[0] or (score == heap_score[0] and row < heap_row[0]):
+            _sink(heap_score, heap_row, size, score, row)
+    for place in range(size - 1, -1, -1):
+        found[place] = heap_row[0]
+        _sink(heap_score, heap_row, place, heap_score[place], heap_row[place])
+    return found
+
+
+@njit(cache=True)
+def _sink(heap_score: Floats, heap_row: Int32s, size: int, score: float, row: int) -> None:
+    """Put ``score`` and ``row`` in place of the root of a heap of ``size``."""
+    at = 0
+    while True:
+        child = 2 * at + 1
+        if child >= size:
+            break
+        right = child + 1
+        if right < size and (
+            heap_score[right] < heap_score[child]
+            or (heap_score[right] == heap_score[child] and heap_row[right] > heap_row[child])
+        ):
+            child = right
+        if score < heap_score[child] or (score == heap_score[child] and row > heap_row[child]):
+            break
+        heap_score[at] = heap_score[child]
+        heap_row[at] = heap_row[child]
+        at = child
+    heap_score[at] = score
+    heap_row[at] = row
 
 
 @njit(cache=True)

@@ -14,9 +14,13 @@ from reco_assets.catalogue.items import LEVEL
 from reco_assets.errors import BadInput
 from reco_assets.platform.settings import Settings
 from reco_serving.client import Client
-from reco_serving.contract import Context, Recommended, RecommendRequest, Related, SimilarRequest
+from reco_serving.contract import Context, RecommendRequest, SimilarRequest
+from reco_serving.replies import Recommended, Related
 
 Count = Annotated[int, typer.Option("-n", "--num", help="How many products.", min=1, max=100)]
+Filters = Annotated[
+    str | None, typer.Option(help="Only products that this expression is true for; see docs/policy.md.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the service's answer as it is.")]
 
 
@@ -28,9 +32,7 @@ def recommend(
     ] = None,
     session: Annotated[str | None, typer.Option(help="Session id.")] = None,
     category: Annotated[str | None, typer.Option(help="Only products of this category.")] = None,
-    filters: Annotated[
-        str | None, typer.Option(help="Only products that this expression is true for; see docs/policy.md.")
-    ] = None,
+    filters: Filters = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask the running service for a user's products.
@@ -60,6 +62,7 @@ def recommend(
 def similar(
     product: Annotated[str, typer.Argument(help="Product id.")],
     num: Count = 10,
+    filters: Filters = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask the running service for products that go with one product.
@@ -69,9 +72,12 @@ def similar(
     * `reco similar p17`
 
     * `reco similar p17 -n 5 --json`
+
+    * `reco similar p17 --filters 'price < 80'`
     """
+    asked = SimilarRequest(product, num_recommendations=num, filters=filters or "")
     with client_of(Settings()) as client:
-        _tell(client.similar(SimilarRequest(product, num)), f"Goes with {product}", as_json)
+        _tell(client.similar(asked), f"Goes with {product}", as_json)
 
 
 def serve() -> None:

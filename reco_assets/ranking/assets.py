@@ -48,7 +48,7 @@ _TILES = [
 class RankingConfig(dg.Config):
     """What a retraining may be told from the launchpad."""
 
-    train_decisions: int = 40_000
+    train_decisions: int = 30_000
     judge_decisions: int = 2_000
     rounds: int | None = None
     max_depth: int | None = None

@@ -38,11 +38,11 @@ class RankerParameters:
 
     rounds: int = 200
     patience: int = 25
-    learning_rate: float = 0.1
+    learning_rate: float = 0.15
     max_depth: int = 6
     min_child_weight: float = 10.0
     top: int = 20
-    bins: int = 128
+    bins: int = 64
     subsample: float = 0.9
     colsample_bytree: float = 0.8
     reg_lambda: float = 5.0

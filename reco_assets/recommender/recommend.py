@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reco_assets.candidates.retriever import History, history
-from reco_assets.candidates.sources import SIMILAR, Candidates
+from reco_assets.candidates.sources import Candidates
 from reco_assets.events.contract import EventType
 from reco_assets.features.ranking import ranking_features
 from reco_assets.recommender.bundle import Bundle
@@ -21,7 +21,7 @@ from reco_assets.recommender.policy.compiled import Compiled, Within
 from reco_assets.recommender.policy.masks import Bools
 from reco_assets.recommender.policy.promotions import Promoted, promoted
 from reco_assets.recommender.ranked import Ranked, interleaved
-from reco_assets.recommender.reasons import REASONS, explained
+from reco_assets.recommender.reasons import explained
 from reco_assets.recommender.rules import Caps
 from reco_assets.recommender.types import (
     DEVICES,
@@ -32,16 +32,13 @@ from reco_assets.recommender.types import (
     Int32s,
     Int64s,
     Policy,
-    Recommendation,
     Request,
     UserState,
 )
 from reco_assets.recommender.variety import varied
 
-_SIMILAR: Final = np.array(SIMILAR, np.float32)
 #: How far down the popular list the rules look for variety.
 _REST: Final = 1000
-_NOBODY: Final = np.empty(0, np.int32)
 
 
 def current_history(request: Request, state: UserState, now: int) -> History:
@@ -184,7 +181,7 @@ def recommend(
             chosen = kept[caps.fill(ranked.items[kept], len(chosen) - len(placed), beside)]
     taken_places = {one.place for one in placed}
     places = [place for place in range(len(chosen) + len(placed)) if place not in taken_places]
-    shares = ranked.by_source[chosen] / _best(ranked.by_source)
+    shares = ranked.by_source[chosen] / best_of(ranked.by_source)
     boosts = rules.boosts if rules is not None else None
     recommendations = explained(
         ranked.items[chosen], ranked.scores[chosen], shares, past, bundle, places, boosts
@@ -219,47 +216,12 @@ def _lots(items: Int32s, seed: int) -> npt.NDArray[np.uint32]:
 def blend(scores: Floats, weights: Sequence[float]) -> Floats:
     """Rank without a ranker: each source's scores over its best, weighted and summed."""
     positive: Floats = np.maximum(scores, 0.0)
-    blended: Floats = (positive / _best(scores)) @ np.array(weights, np.float32)
+    blended: Floats = (positive / best_of(scores)) @ np.array(weights, np.float32)
     return blended
 
 
-def similar(item: int, bundle: Bundle, n: int, now: int) -> tuple[Recommendation, ...]:
-    """Products that go with one product: what people opened next, bought with it, or is alike.
-
-    Where fewer than ``n`` are linked to it, popular products of its category and of the shop follow.
-    What is sold out is left out where the bundle's policy says so.
-    """
-    seed = np.array([item], np.int32)
-    past = history(seed, np.zeros(1, np.int8), np.array([now], np.int64), _NOBODY, now)
-    blocked = np.concatenate([seed, bundle.sold_out]) if bundle.policy.in_stock_only else seed
-    with bundle.scratch() as scratch:
-        candidates = bundle.sources.candidates(past, blocked, bundle.policy.candidates, scratch)
-    shares = candidates.scores / _best(candidates.scores) * _SIMILAR
-    scores: Floats = shares.sum(axis=1)
-    chosen = np.lexsort((candidates.items, -scores))[:n]
-    return explained(candidates.items[chosen], scores[chosen], shares[chosen], past, bundle)
-
-
-def trending(bundle: Bundle, n: int, category: int | None = None) -> tuple[Recommendation, ...]:
-    """What is above its own past, in one category or everywhere; popular products follow.
-
-    What is sold out is left out where the bundle's policy says so.
-    """
-    hidden = bundle.sold_out if bundle.policy.in_stock_only else _NOBODY
-    rising = _free(bundle.trending.ranked, category, hidden, bundle)
-    rising = rising[bundle.trending.scores[rising] > 0][:n]
-    after = _free(bundle.popular.ranked, category, np.concatenate([hidden, rising]), bundle)[
-        : n - len(rising)
-    ]
-    found = [("trending", int(item), float(bundle.trending.scores[item])) for item in rising]
-    found += [("popular", int(item), 0.0) for item in after]
-    return tuple(
-        Recommendation(item, score, position, source, REASONS[source])
-        for position, (source, item, score) in enumerate(found)
-    )
-
-
-def _best(by_source: Floats) -> Floats:
+def best_of(by_source: Floats) -> Floats:
+    """``float32[sources]``: each source's best of ``float32[n, sources]``, at least a little above 0."""
     best: Floats = np.maximum(by_source.max(axis=0, initial=0.0), np.float32(1e-9))
     return best
 

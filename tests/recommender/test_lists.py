@@ -13,7 +13,7 @@ from reco_assets.candidates.sources import Sources
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.features.catalogue import PRODUCT_FEATURES, catalogue_hash, names
 from reco_assets.recommender.bundle import Bundle, Manifest
-from reco_assets.recommender.recommend import similar, trending
+from reco_assets.recommender.related import similar, trending
 from tests.candidates.shops import NOW, Did, Product, buy, click, log, shop
 from tests.recommender.shops import Shape, bundle
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache, cached_property
@@ -28,8 +29,9 @@ from reco_assets.recommender.policy.promotions import PROMOTED
 from reco_assets.recommender.policy.rules import Rules
 from reco_assets.recommender.policy.shortfall import shortfall
 from reco_assets.recommender.recommend import current_history, recommend
+from reco_assets.recommender.related import Limits, similar, trending
 from reco_assets.recommender.state import empty_state
-from reco_assets.recommender.types import RECENT, Context, Decision, Request, UserState
+from reco_assets.recommender.types import RECENT, Context, Decision, Recommendation, Request, UserState
 from tests.candidates.shops import NOW
 from tests.recommender.shops import Shape, state
 from tests.recommender.shops import bundle as plain
@@ -85,6 +87,10 @@ class Case:
     def answer(self) -> Decision:
         rules = self.rules
         return recommend(self.request, self.person, self.bundle, rules.policy, NOW, rules=rules)
+
+    def limits(self) -> Limits:
+        rules = self.rules
+        return Limits.of(self.request, self.person, self.bundle, rules.policy, NOW, rules)
 
     def bought(self) -> set[int]:
         """Rows that the person bought, but for those that are due again."""
@@ -308,6 +314,36 @@ def test_an_answer_that_is_too_short_says_where_the_catalogue_went(case: Case) -
     assert told.catalogue - sum(told.left_out.values()) == len(case.allowed()) == shown
 
 
+@LAW
+@given(case=cases(), data=st.data())
+def test_what_is_hidden_never_comes_beside_a_product_and_the_list_is_full(
+    case: Case, data: st.DataObject
+) -> None:
+    if not case.shape.products:
+        return
+    row = data.draw(st.integers(0, case.shape.products - 1))
+    found = similar(row, case.bundle, case.request.n, NOW, case.rules.policy, case.limits())
+    shown = [one.item for one in found]
+    assert set(shown) <= case.allowed() - {row}
+    assert len(shown) == len(set(shown)) == min(case.request.n, len(case.allowed() - {row}))
+    assert [one.position for one in found] == list(range(len(found)))
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+
+
+@LAW
+@given(case=cases())
+def test_what_is_hidden_never_trends_and_the_list_is_full(case: Case) -> None:
+    found = trending(case.bundle, case.request.n, None, case.rules.policy, case.limits())
+    shown = [one.item for one in found]
+    assert set(shown) <= case.allowed()
+    assert len(shown) == len(set(shown)) == min(case.request.n, len(case.allowed()))
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+    boosts = case.rules.boosts
+    for one in found:
+        moved = boosts is not None and one.source == "trending"
+        assert one.rules == (boosts.named(int(boosts.which[one.item])) if moved and boosts else ())
+
+
 SHOP = Shape(products=40, categories=6, events=300, sold_out=0.0, with_ranker=True, seed=1)
 
 
@@ -348,6 +384,37 @@ def test_a_boost_moves_a_product_and_the_answer_says_so() -> None:
     ]
     assert bundle(SHOP).items.ids[first.item] == last
     assert first.rules == ("push",)
+
+
+def beside(limits: Limits | None = None) -> tuple[Recommendation, ...]:
+    return similar(3, bundle(SHOP), 5, NOW, None, limits)
+
+
+def rising(limits: Limits | None = None) -> tuple[Recommendation, ...]:
+    return tuple(one for one in trending(bundle(SHOP), 40, None, None, limits) if one.source == "trending")
+
+
+@pytest.mark.parametrize("listed", [beside, rising])
+def test_a_boost_moves_a_product_of_every_list_that_is_ranked(
+    listed: Callable[..., tuple[Recommendation, ...]],
+) -> None:
+    own, before = bundle(SHOP), listed()
+    last = before[-1].item
+    push = Boost(name="push", when=f"product_id = '{own.items.ids[last]}'", add=2.0)
+    rules = Rules(own, Document(version=1, boosts=[push])).now()
+    after = listed(Limits.of(Request(), empty_state(), own, rules.policy, NOW, rules))
+    assert len(before) > 1
+    assert (after[0].item, after[0].rules) == (last, ("push",))
+    assert [one.item for one in after[1:]] == [one.item for one in before[:-1]]
+
+
+def test_limits_that_limit_nothing_change_nothing() -> None:
+    own = bundle(SHOP)
+    limits = Limits.of(Request(), empty_state(), own, own.policy, NOW)
+    assert trending(own, 40, None, None, limits) == trending(own, 40)
+    for row in range(5):
+        limited, plain = (similar(row, own, 10, NOW, None, within) for within in (limits, None))
+        assert limited == plain
 
 
 def test_a_promotion_is_spread_over_the_answer() -> None:

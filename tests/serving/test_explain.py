@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,11 @@ import pytest
 import redis
 
 from reco_assets.candidates.sources import SOURCES
+from reco_assets.errors import MissingDependency
 from reco_assets.events.decided import PARTITIONS, STREAM, Decided, encode
+from reco_assets.events.decisions import drain_all_decisions
 from reco_assets.online.materialise import write_products, write_users
+from reco_assets.platform.lake import open_lake
 from reco_assets.platform.redis import open_redis
 from reco_assets.platform.registry import Champion
 from reco_assets.platform.streams.redis_stream import RedisStream
@@ -20,6 +25,7 @@ from reco_assets.recommender.recommend import recommend
 from reco_assets.recommender.state import empty_state
 from reco_assets.recommender.types import Request
 from reco_serving.decisions import KEPT
+from reco_serving.drained import in_lake
 from reco_serving.explained import explained
 from reco_serving.loaded import Loaded
 from reco_serving.products import ProductFeed
@@ -98,12 +104,46 @@ def test_the_record_of_another_worker_is_found_in_the_stream(fresh: Running) -> 
     assert asked(fresh, name)["replayed"] is True
 
 
-@pytest.mark.parametrize("name", ["0006516b2c3d4e5f1a2b3c4d", "nonsense", "%20"])
+@pytest.fixture
+def drained(fresh: Running) -> Iterator[str]:
+    """The id of a decision of another worker that is in the lake alone."""
+    mine = fresh.recommend(user_id="ann", num_recommendations=3)["recommendation_id"]
+    with open_redis(fresh.settings) as client:
+        until(lambda: mine in records(client), "the record is written")
+        record = records(client)[mine]
+        name = f"{record.now_us:014x}" + "1" * 10
+        other = {field: getattr(record, field) for field in record.__struct_fields__}
+        stream = RedisStream(client, STREAM, PARTITIONS, KEPT)
+        stream.append([(name, encode(Decided(**{**other, "recommendation_id": name})))])
+        drain_all_decisions(open_lake(fresh.settings), stream)
+        assert in_stream(stream, name) is None
+    yield name
+    shutil.rmtree(fresh.settings.lake_root)
+
+
+def test_a_decision_that_the_lake_alone_has_is_explained(fresh: Running, drained: str) -> None:
+    told = asked(fresh, drained)
+    assert (told["replayed"], told["user_id"], len(told["products"])) == (True, "ann", 3)
+    assert fresh.client.get(f"/explain/{drained[:-1]}0").status_code == 404
+
+
+def test_a_lake_that_cannot_be_read_is_named(fresh: Running, drained: str) -> None:
+    (Path(fresh.settings.lake_root) / "raw/decisions/_delta_log/00000000000000000000.json").write_text("{")
+    response = fresh.client.get(f"/explain/{drained}")
+    assert response.status_code == 404
+    reason = response.json()["error"]["reason"]
+    assert "the stream has none; the lake cannot be read: reading raw/decisions in" in reason
+    with pytest.raises(MissingDependency, match=r"no answer within 0\.01 s"):
+        in_lake(fresh.settings, drained, seconds=0.01)
+
+
+@pytest.mark.parametrize("name", ["0006516b2c3d4e5f1a2b3c4d", "0006516b2c3d4e%00", "nonsense", "%20"])
 def test_what_is_not_there_any_more_is_404_with_the_reason(fresh: Running, name: str) -> None:
     response = fresh.client.get(f"/explain/{name}")
     assert response.status_code == 404
     assert response.json()["error"]["field"] == "recommendation_id"
-    assert "raw/decisions of the lake" in response.json()["error"]["reason"]
+    reason = response.json()["error"]["reason"]
+    assert reason.endswith("in this worker; the stream has none; raw/decisions of the lake has none")
 
 
 def test_an_answer_of_a_bundle_that_is_gone_says_so(fresh: Running) -> None:

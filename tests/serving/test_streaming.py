@@ -17,9 +17,10 @@ from starlette.types import Message, Scope
 from reco_assets.online import keys
 from reco_assets.platform.redis import redis_url
 from reco_assets.platform.settings import Settings
-from reco_serving.contract import Recommended, RecommendRequest
+from reco_serving.contract import RecommendRequest
 from reco_serving.http import Refusal
 from reco_serving.live import Live
+from reco_serving.replies import Recommended
 from reco_serving.streaming import Streaming
 from tests.serving.conftest import Running
 

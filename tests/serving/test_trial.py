@@ -17,7 +17,7 @@ from reco_assets.recommender.policy.rules import Rules
 from reco_serving.ladder import LADDER
 from reco_serving.loaded import Loaded
 from reco_serving.products import ProductFeed
-from reco_serving.rehearsal import Case, rehearse, synthetic, warm
+from reco_serving.rehearsal import Case, answerable, rehearse, synthetic, warm
 from reco_serving.state import Packed
 from reco_serving.trial import Bounds, tried
 from tests.serving.bundles import NOW, bundle
@@ -74,6 +74,22 @@ def test_requests_for_a_category_that_is_gone_are_passed_over() -> None:
     assert tried(new, None, [gone, *synthetic(new.bundle)], BOUNDS, NOW).answers == len(synthetic(new.bundle))
     with pytest.raises(BadBundle, match="answers none of 1 requests"):
         tried(new, None, [gone], BOUNDS, NOW)
+
+
+def test_a_request_that_leaves_nothing_is_no_fault_of_the_bundle() -> None:
+    old, new = loaded(bundle("old")), loaded(bundle("new"))
+    nothing = Case(b'{"user_id": "u", "filters": "price > 1e9"}', Packed())
+    found = tried(new, old, [nothing], BOUNDS, NOW)
+    assert (found.answers, found.overlap) == (1, 1.0)
+
+
+def test_only_what_a_bundle_understands_is_asked_of_it() -> None:
+    asked = [
+        Case(b'{"user_id": "u", "category": "gone"}', Packed()),
+        Case(b'{"user_id": "u", "filters": "gone = 1"}', Packed()),
+        Case(b'{"user_id": "u", "category": "tools", "filters": "price > 0"}', Packed()),
+    ]
+    assert answerable(asked, loaded(bundle("new"))) == (asked[2],)
 
 
 def test_warming_measures_every_rung_and_leaves_no_rung_out() -> None:

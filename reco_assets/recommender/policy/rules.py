@@ -19,6 +19,10 @@ class Rules:
         The policy's file; empty where the bundle's own rules hold.
     digest
         Of that text; empty where there is none.
+    policy
+        The rules that need no product column.
+    open
+        Whether no product is hidden or moved by a column.
     """
 
     def __init__(
@@ -33,6 +37,8 @@ class Rules:
         self._name = name
         self._seen = bundle.revision
         self._compiled = self._made(None)
+        self.policy = self._compiled.policy
+        self.open = not any((document.filter, document.age, document.region, document.boosts))
 
     @classmethod
     def read(cls, text: bytes, bundle: Bundle, name: str) -> Self:
