@@ -1,12 +1,18 @@
-"""Fixtures that every test may use: the real data files, and an empty lake."""
+"""Fixtures that every test may use: the real data files, an empty lake, and Spark."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from reco_assets.platform.lake import Lake
+from reco_assets.platform.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -27,3 +33,16 @@ def shared_data() -> Path:
 def lake(tmp_path: Path) -> Lake:
     """An empty lake of real Delta tables."""
     return Lake(str(tmp_path / "lake"))
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[SparkSession]:
+    """A local Spark for one module's tests, made for small tables."""
+    from reco_assets.platform.spark_engine import local_session
+
+    session = local_session(Settings(engine="spark", threads=2, memory_gb=2))
+    # compiling each query to bytecode pays off on big tables only
+    session.conf.set("spark.sql.codegen.wholeStage", "false")
+    session.conf.set("spark.sql.shuffle.partitions", "2")
+    yield session
+    session.stop()

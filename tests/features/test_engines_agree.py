@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -23,7 +22,7 @@ from reco_assets.platform.engine import Written
 from reco_assets.platform.engines import open_engine
 from reco_assets.platform.lake import Lake
 from reco_assets.platform.settings import Settings
-from reco_assets.platform.spark_engine import SparkEngine, local_session
+from reco_assets.platform.spark_engine import SparkEngine
 from reco_assets.simulator.parameters import Parameters
 from reco_assets.simulator.shop import simulate
 from tests.features.lakes import PRODUCT_SCHEMA, TABLES, build, content, deliver, stock
@@ -34,16 +33,6 @@ if TYPE_CHECKING:
 
 ENGINES: tuple[Literal["duckdb", "spark"], ...] = ("duckdb", "spark")
 FIRST, LAST = date(2024, 5, 1), date(2024, 5, 3)
-
-
-@pytest.fixture(scope="module")
-def session() -> Iterator[SparkSession]:
-    session = local_session(Settings(engine="spark", threads=2, memory_gb=2))
-    # Compiling each query to bytecode pays off on big tables only, and these are small.
-    session.conf.set("spark.sql.codegen.wholeStage", "false")
-    session.conf.set("spark.sql.shuffle.partitions", "2")
-    yield session
-    session.stop()
 
 
 class Recalculating(SparkEngine):

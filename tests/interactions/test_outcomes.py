@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from shutil import rmtree
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import polars as pl
-import pytest
 from polars.testing import assert_frame_equal
 
 from reco_assets.events.decided import Decided, encode
@@ -26,8 +24,7 @@ from reco_assets.interactions.pipeline import build_interactions
 from reco_assets.platform.duckdb_engine import DuckDBEngine
 from reco_assets.platform.engine import Engine
 from reco_assets.platform.lake import Lake
-from reco_assets.platform.settings import Settings
-from reco_assets.platform.spark_engine import SparkEngine, local_session
+from reco_assets.platform.spark_engine import SparkEngine
 from reco_assets.platform.streams.stream import Record
 from tests.builders import Event, add_to_cart, click, events, impression, moment, purchase
 from tests.events.answers import decided
@@ -204,15 +201,6 @@ def test_a_record_of_the_first_version_says_no_propensities() -> None:
     )
     place = list(DECISIONS_SCHEMA).index("propensities") - 2
     assert (first[place], second[place]) == (None, [1.0])
-
-
-@pytest.fixture(scope="module")
-def session() -> Iterator[SparkSession]:
-    session = local_session(Settings(engine="spark", threads=2, memory_gb=2))
-    session.conf.set("spark.sql.codegen.wholeStage", "false")
-    session.conf.set("spark.sql.shuffle.partitions", "2")
-    yield session
-    session.stop()
 
 
 def test_spark_replaces_days_by_what_duckdb_had_written(engine: Engine, session: SparkSession) -> None:
