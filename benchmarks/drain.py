@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import socket
 import sys
 import tempfile
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from pathlib import Path
 import polars as pl
 import redis
 
+from benchmarks.process import free_port
 from benchmarks.report import MemorySampler, Stopwatch, log, report
 from reco_assets.errors import RecoError
 from reco_assets.events.contract import EVENT_SCHEMA
@@ -118,13 +118,6 @@ def fill(stream: Stream, events: pl.DataFrame) -> None:
     )
     for part in lines.iter_slices(_APPENDED):
         stream.append([(user, event.encode()) for user, event in part.iter_rows()])
-
-
-def free_port() -> int:
-    """A TCP port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

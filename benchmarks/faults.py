@@ -11,20 +11,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from benchmarks.fault_kinds import KINDS, Setting
 from benchmarks.load import closed_loop
-from benchmarks.report import Value, log, report
-from benchmarks.served import parameters, served, sized, wait_for_bundle
+from benchmarks.report import Value, log
+from benchmarks.served import Served, measured, sized, wait_for_bundle
 from benchmarks.streaming_home import environment_of, until_it_answers
 from benchmarks.supervised import Supervised
 from benchmarks.visitors import Seen, recovery, rungs, visitors
-from reco_assets.errors import RecoError
 
 #: Seconds before the fault, and after its end.
 USUAL_SECONDS: Final = 3.0
@@ -39,21 +36,16 @@ def main() -> int:
     parser.add_argument("--duration", type=float, default=8.0, help="seconds that a fault lasts")
     parser.add_argument("--only", action="append", choices=list(KINDS), help="this fault; may be repeated")
     given = parser.parse_args()
+    return measured("faults", given, ("rate", "duration"), lambda home: _measure(home, given), workers=2)
+
+
+def _measure(home: Served, given: argparse.Namespace) -> dict[str, Value]:
     results: dict[str, Value] = {}
-    try:
-        with (
-            tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-            served(given, Path(folder), workers=2) as home,
-        ):
-            for name in given.only or KINDS:
-                results[name] = _one(name, Setting(home), given.rate, given.duration)
-                log(f"{name}: {results[name]}")
-    except RecoError as error:
-        log(f"benchmarks.faults: {error}")
-        return 1
+    for name in given.only or KINDS:
+        results[name] = _one(name, Setting(home), given.rate, given.duration)
+        log(f"{name}: {results[name]}")
     results["errors_5xx"] = sum(int(one["errors_5xx"]) for one in results.values() if isinstance(one, dict))
-    report("faults", parameters(given, "rate", "duration"), results, given.json)
-    return 0
+    return results
 
 
 def _one(name: str, setting: Setting, rate: float, seconds: float) -> dict[str, Value]:

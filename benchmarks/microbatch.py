@@ -22,8 +22,9 @@ import numpy as np
 import polars as pl
 import redis
 
-from benchmarks.drain import fill, free_port
+from benchmarks.drain import fill
 from benchmarks.histories import build_history, copy_of
+from benchmarks.process import free_port
 from benchmarks.report import Stopwatch, log, report
 from reco_assets.errors import RecoError
 from reco_assets.online.mark import read_mark

@@ -11,19 +11,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from benchmarks.load import closed_loop
 from benchmarks.process import process
-from benchmarks.report import Value, log, report
-from benchmarks.served import Served, parameters, served, sized, wait_for_bundle
+from benchmarks.report import Value, log
+from benchmarks.served import Served, measured, sized, wait_for_bundle
 from benchmarks.visitors import PRIORITIES, Seen, recovery, rungs, visitors
-from reco_assets.errors import RecoError
 
 #: Share of the capacity that is asked for afterwards, and for how many seconds.
 AFTER: Final = (0.5, 15.0)
@@ -37,14 +34,8 @@ def main() -> int:
     parser.add_argument("--times", type=float, default=3.0, help="the capacity that is asked for")
     parser.add_argument("--duration", type=float, default=60.0, help="seconds of overload")
     given = parser.parse_args()
-    try:
-        with tempfile.TemporaryDirectory() as folder, served(given, Path(folder)) as home:
-            results = _measure(home, given.times, given.duration)
-    except RecoError as error:
-        log(f"benchmarks.overload: {error}")
-        return 1
-    report("overload", parameters(given, "times", "duration"), results, given.json)
-    return 0
+    own = ("times", "duration")
+    return measured("overload", given, own, lambda home: _measure(home, given.times, given.duration))
 
 
 def _measure(home: Served, times: float, seconds: float) -> dict[str, Value]:

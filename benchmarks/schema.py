@@ -10,10 +10,8 @@ content type and body must be those that the document says.
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import requests
@@ -30,9 +28,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from benchmarks.process import process
-from benchmarks.report import Value, log, report
-from benchmarks.served import parameters, served, sized, wait_for_bundle
-from reco_assets.errors import RecoError
+from benchmarks.report import Value, log
+from benchmarks.served import Served, measured, sized, wait_for_bundle
 
 CHECKS: Final = [
     not_a_server_error,
@@ -123,26 +120,23 @@ def main() -> int:
     parser.set_defaults(products=1_000, users=1_000, events=50_000, trees=30)
     parser.add_argument("--requests", type=int, default=10_000, help="how many, about")
     given_ = parser.parse_args()
-    try:
-        with tempfile.TemporaryDirectory() as folder, served(given_, Path(folder)) as home:
-            port = home.settings.service_port
-            with process(None, port, home.settings):
-                wait_for_bundle(home.settings)
-                found = examined(f"http://127.0.0.1:{port}", given_.requests)
-    except RecoError as error:
-        log(f"benchmarks.schema: {error}")
-        return 1
+    return measured("schema", given_, ("requests",), lambda home: _measure(home, given_.requests))
+
+
+def _measure(home: Served, count: int) -> dict[str, Value]:
+    port = home.settings.service_port
+    with process(None, port, home.settings):
+        wait_for_bundle(home.settings)
+        found = examined(f"http://127.0.0.1:{port}", count)
     for trouble in found.troubles:
         log(trouble)
-    results: dict[str, Value] = {
+    return {
         "requests": found.asked,
         "errors_5xx": found.errors_5xx,
         "schema_violations": found.violations,
         "statuses": dict(sorted(found.statuses.items())),
         "troubles": found.troubles,
     }
-    report("schema", parameters(given_, "requests"), results, given_.json)
-    return 0
 
 
 if __name__ == "__main__":

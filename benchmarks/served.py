@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,9 +16,9 @@ import httpx
 import numpy as np
 
 from benchmarks.process import START_SECONDS, free_port
-from benchmarks.report import Value, log
+from benchmarks.report import Value, log, report
 from benchmarks.serving_shop import Shop, fill, fitted, simulated
-from reco_assets.errors import MissingDependency
+from reco_assets.errors import MissingDependency, RecoError
 from reco_assets.platform.redis import open_redis, stop_redis
 from reco_assets.platform.registry import Registry
 from reco_assets.platform.settings import Settings
@@ -74,9 +75,34 @@ def sized(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def parameters(given: argparse.Namespace, *more: str) -> dict[str, Value]:
-    """The options as they are reported."""
-    return {name: getattr(given, name) for name in (*SIZES, *more)}
+def measured(
+    name: str,
+    given: argparse.Namespace,
+    own: tuple[str, ...],
+    measure: Callable[[Served], Mapping[str, Value]],
+    workers: int = 1,
+) -> int:
+    """Build a shop in a folder that goes with it, ``measure`` and report; the exit code.
+
+    Parameters
+    ----------
+    name
+        Of the benchmark.
+    own
+        Its options beside those of :func:`sized`, which are reported with them.
+    """
+    try:
+        with (
+            # a process that was killed may still leave a file behind
+            tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+            served(given, Path(folder), workers) as home,
+        ):
+            results = measure(home)
+    except RecoError as error:
+        log(f"benchmarks.{name}: {error}")
+        return 1
+    report(name, {option: getattr(given, option) for option in (*SIZES, *own)}, results, given.json)
+    return 0
 
 
 @contextmanager

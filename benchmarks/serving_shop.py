@@ -21,7 +21,8 @@ from reco_assets.online.habits import habit_values, write_habits
 from reco_assets.online.materialise import write_users
 from reco_assets.ranking.examples import Examples
 from reco_assets.ranking.lambdamart import RankerParameters, train_ranker
-from reco_assets.recommender.bundle import Bundle, Manifest, Ranker
+from reco_assets.recommender.bundle import Bundle, Manifest
+from reco_assets.recommender.ranker import Ranker
 from reco_assets.recommender.recommend import features_of, propose
 from reco_assets.recommender.types import RECENT, Floats, Policy, Request, UserState
 from reco_assets.simulator.parameters import Parameters
@@ -81,7 +82,7 @@ def product_matrix(shop: Shop) -> Floats:
 
 def states(shop: Shop, users: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[UserState]:
     """The states of ``users`` (rows of the log) at the end of the history."""
-    bounds = shop.log.user_bounds()
+    bounds = shop.log.user_bounds
     found = []
     for user in users.tolist():
         low, high = int(bounds[user]), int(bounds[user + 1])

@@ -12,7 +12,6 @@ import argparse
 import json
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,11 +22,11 @@ import numpy as np
 
 from benchmarks.load import closed_loop
 from benchmarks.process import process
-from benchmarks.report import Value, log, report
-from benchmarks.served import Served, parameters, served, sized, wait_for_bundle
+from benchmarks.report import Value, log
+from benchmarks.served import Served, measured, sized, wait_for_bundle
 from benchmarks.streaming_home import environment_of
 from benchmarks.visitors import Seen, rungs, visitors
-from reco_assets.errors import MissingDependency, RecoError
+from reco_assets.errors import MissingDependency
 from reco_assets.platform.registry import Registry
 
 #: Seconds before the first swap, and between two of them.
@@ -44,14 +43,10 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=100.0, help="requests a second")
     parser.add_argument("--swaps", type=int, default=6, help="promotions and rollbacks in turn")
     given = parser.parse_args()
-    try:
-        with tempfile.TemporaryDirectory() as folder, served(given, Path(folder)) as home:
-            results = _measure(home, given.rate, given.swaps, max(1, given.trees * 9 // 10))
-    except RecoError as error:
-        log(f"benchmarks.swap: {error}")
-        return 1
-    report("swap", parameters(given, "rate", "swaps"), results, given.json)
-    return 0
+    trees = max(1, given.trees * 9 // 10)
+    return measured(
+        "swap", given, ("rate", "swaps"), lambda home: _measure(home, given.rate, given.swaps, trees)
+    )
 
 
 def _measure(home: Served, rate: float, swaps: int, trees: int) -> dict[str, Value]:

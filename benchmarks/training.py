@@ -43,6 +43,7 @@ def main() -> int:
 def _measure(given: argparse.Namespace, work: Path) -> int:
     # Dagster reads its home when it is imported
     from reco_assets.cli.graph import run_graph
+    from reco_assets.platform.lake import open_lake
     from reco_assets.platform.settings import Settings
     from reco_assets.simulator.shop import simulate
 
@@ -51,8 +52,9 @@ def _measure(given: argparse.Namespace, work: Path) -> int:
     if not (settings.landing_folder / "manifest.json").exists():
         log("simulating (not timed)")
         simulate(parameters_of(given), settings.landing_folder)
-    log("raw to gold (not timed)")
-    run_graph(settings, None, None, TABLES, console)
+    if not open_lake(settings).exists("gold/user_features"):
+        log("raw to gold (not timed)")
+        run_graph(settings, None, None, TABLES, console)
     log("training")
     with MemorySampler() as memory, Stopwatch() as watch:
         run = run_graph(settings, None, None, LEARNING, console)

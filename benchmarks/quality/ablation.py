@@ -18,7 +18,8 @@ from reco_assets.ranking.examples import Examples, replayed
 from reco_assets.ranking.lambdamart import RankerParameters, train_ranker
 from reco_assets.ranking.stage import Stage
 from reco_assets.ranking.training import LEARNING, TrainingBudget
-from reco_assets.recommender.bundle import Bundle, Ranker
+from reco_assets.recommender.bundle import Bundle
+from reco_assets.recommender.ranker import Ranker
 
 Doubles = npt.NDArray[np.float64]
 Progress = Callable[[str], None]

@@ -10,7 +10,16 @@ from typing import Final, Protocol
 from benchmarks.quality.ablation_command import ablation_job, add_ablation
 from benchmarks.quality.definitions import WHOLE, interactions, sequences, sessions
 from benchmarks.quality.public_splits import measure
-from benchmarks.quality.shop_command import PUBLIC, SIMULATED, add_shop, public_files, public_jobs, shop_job
+from benchmarks.quality.shop_command import (
+    PUBLIC,
+    SIMULATED,
+    add_shop,
+    picture,
+    positive,
+    public_files,
+    public_jobs,
+    shop_job,
+)
 from benchmarks.quality.shop_report import ShopOutcome
 from benchmarks.report import Stopwatch, Value, log, report
 from reco_assets.errors import BadInput, RecoError
@@ -48,15 +57,15 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
     commands = made.add_subparsers(dest="command", required=True)
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--cases", type=_positive, help="ask only so many questions, drawn at random")
-    common.add_argument("--plot", type=_picture, help="write a picture of the metrics here (PNG)")
+    common.add_argument("--cases", type=positive, help="ask only so many questions, drawn at random")
+    common.add_argument("--plot", type=picture, help="write a picture of the metrics here (PNG)")
     common.add_argument("--json", action="store_true", help="print one JSON object")
 
     one = commands.add_parser("sessions", parents=[common], help="next item of a session")
     one.add_argument("--train", type=Path, required=True, help="columns session, items")
     one.add_argument("--test", type=Path, required=True, help="columns prefix, target")
     one.add_argument("--k", type=_k, default=20, help="how many items an answer holds")
-    one.add_argument("--recent", type=_positive, default=RECENT, help="events that a source alone is given")
+    one.add_argument("--recent", type=positive, default=RECENT, help="events that a source alone is given")
 
     one = commands.add_parser("sequences", parents=[common], help="last item of a sequence")
     one.add_argument("--data", type=Path, required=True, help="columns user, items")
@@ -66,13 +75,13 @@ def parser() -> argparse.ArgumentParser:
         default=True,
         help="whether the sources that answer the test have learned from the validation items too",
     )
-    one.add_argument("--recent", type=_positive, default=RECENT, help="events that a source alone is given")
+    one.add_argument("--recent", type=positive, default=RECENT, help="events that a source alone is given")
 
     one = commands.add_parser("interactions", parents=[common], help="hidden items of a set")
     one.add_argument("--train", type=Path, required=True, help="columns user, items")
     one.add_argument("--test", type=Path, required=True, help="columns user, items")
     one.add_argument("--valid", type=Path, help="columns user, items; only to validate the ranker")
-    one.add_argument("--recent", type=_positive, default=WHOLE, help="events that a source alone is given")
+    one.add_argument("--recent", type=positive, default=WHOLE, help="events that a source alone is given")
     add_shop(commands, common)
     add_ablation(commands, common)
 
@@ -185,23 +194,8 @@ def _names(text: str) -> tuple[str, ...]:
     return names
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, got {number}")
-    return number
-
-
 def _k(text: str) -> int:
-    number = _positive(text)
+    number = positive(text)
     if number > MOST:
         raise argparse.ArgumentTypeError(f"must be at most {MOST}, the longest answer, got {number}")
     return number
-
-
-def _picture(text: str) -> Path:
-    """Refused at once, not after the measuring."""
-    path = Path(text)
-    if not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"there is no folder {path.parent}")
-    return path

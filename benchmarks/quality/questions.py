@@ -89,7 +89,7 @@ class Asked:
         self.past = interaction_log(before(log, period).lazy(), known.bundle.items)
         """The events before the period, in the item rows of the bundle."""
         self._users = {person: row for row, person in enumerate(self.past.user_ids.to_list())}
-        self._bounds = self.past.user_bounds()
+        self._bounds = self.past.user_bounds
         ids = known.bundle.items.ids.tolist()
         self._rows = {product: row for row, product in enumerate(ids)}
 

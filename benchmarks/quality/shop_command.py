@@ -41,7 +41,7 @@ def add_shop(
     add_log_arguments(one)
     one.add_argument("--rolling", action="store_true", help="day after day: take one in, ask about the next")
     one.add_argument("--retrain", type=positive, default=0, help="with --rolling: train every N days")
-    one.add_argument("--curve", type=_picture, help="write accuracy against diversity here (PNG)")
+    one.add_argument("--curve", type=picture, help="write accuracy against diversity here (PNG)")
 
 
 def add_log_arguments(one: argparse.ArgumentParser) -> None:
@@ -126,7 +126,8 @@ def positive(text: str) -> int:
     return number
 
 
-def _picture(text: str) -> Path:
+def picture(text: str) -> Path:
+    """Where a picture is to be written; refused at once, not after the measuring."""
     path = Path(text)
     if not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"there is no folder {path.parent}")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from reco_assets.candidates.kernels import cooccurrence
+from reco_assets.candidates.fit_kernels import cooccurrence
 from reco_assets.candidates.popular import GroupPopular
 from reco_assets.candidates.retriever import Floats, Int32s, by_item, of_kind, without_repeats
 from reco_assets.catalogue.items import ItemTable

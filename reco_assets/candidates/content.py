@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from reco_assets.candidates.covisitation import Neighbours
-from reco_assets.candidates.kernels import shared_tokens
+from reco_assets.candidates.fit_kernels import shared_tokens
 from reco_assets.candidates.retriever import Int32s, Int64s
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.interactions.log import InteractionLog

@@ -9,7 +9,8 @@ import numba
 import numpy as np
 import polars as pl
 
-from reco_assets.candidates.kernels import accumulate, cooccurrence, strongest
+from reco_assets.candidates.fit_kernels import cooccurrence
+from reco_assets.candidates.kernels import accumulate, strongest
 from reco_assets.candidates.retriever import (
     DenseQuery,
     Floats,

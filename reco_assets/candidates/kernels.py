@@ -1,10 +1,10 @@
-"""Compiled inner loops of the candidate sources; arrays in, arrays out."""
+"""Compiled inner loops of the sources' queries; arrays in, arrays out."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, prange
+from numba import njit
 
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
@@ -15,19 +15,18 @@ Floats = npt.NDArray[np.float32]
 def top_rows(rows: Int32s, dense: Floats, n: int) -> Int32s:
     """The ``n`` of ``rows`` with the largest ``dense`` value, best first; ties by smaller row."""
     size = max(0, min(n, len(rows)))
+    found = np.empty(size, np.int32)
     if size == 0:
-        return np.empty(0, np.int32)
+        return found
+    # a heap whose root is the worst of those kept
     heap_score = np.empty(size, np.float32)
     heap_row = np.empty(size, np.int32)
     filled = 0
     for row in rows:
         score = dense[row]
-        if filled == size and (score < heap_score[0] or (score == heap_score[0] and row > heap_row[0])):
-            continue
         if filled < size:
             at = filled
             filled += 1
-            # sift up: the root is the worst of those kept
             while at > 0:
                 parent = (at - 1) >> 1
                 if heap_score[parent] < score or (heap_score[parent] == score and heap_row[parent] > row):
@@ -35,28 +34,37 @@ def top_rows(rows: Int32s, dense: Floats, n: int) -> Int32s:
                 heap_score[at] = heap_score[parent]
                 heap_row[at] = heap_row[parent]
                 at = parent
-        else:
-            at = 0
-            while True:
-                child = 2 * at + 1
-                if child >= size:
-                    break
-                right = child + 1
-                if right < size and (
-                    heap_score[right] < heap_score[child]
-                    or (heap_score[right] == heap_score[child] and heap_row[right] > heap_row[child])
-                ):
-                    child = right
-                if score < heap_score[child] or (score == heap_score[child] and row > heap_row[child]):
-                    break
-                heap_score[at] = heap_score[child]
-                heap_row[at] = heap_row[child]
-                at = child
-        heap_score[at] = score
-        heap_row[at] = row
-    by_row = np.argsort(heap_row[:filled])
-    order = by_row[np.argsort(-heap_score[:filled][by_row], kind="mergesort")]
-    return heap_row[:filled][order]
+            heap_score[at] = score
+            heap_row[at] = row
+        elif score > heap_score[0] or (score == heap_score[0] and row < heap_row[0]):
+            _sink(heap_score, heap_row, size, score, row)
+    for place in range(size - 1, -1, -1):
+        found[place] = heap_row[0]
+        _sink(heap_score, heap_row, place, heap_score[place], heap_row[place])
+    return found
+
+
+@njit(cache=True)
+def _sink(heap_score: Floats, heap_row: Int32s, size: int, score: float, row: int) -> None:
+    """Put ``score`` and ``row`` in place of the root of a heap of ``size``."""
+    at = 0
+    while True:
+        child = 2 * at + 1
+        if child >= size:
+            break
+        right = child + 1
+        if right < size and (
+            heap_score[right] < heap_score[child]
+            or (heap_score[right] == heap_score[child] and heap_row[right] > heap_row[child])
+        ):
+            child = right
+        if score < heap_score[child] or (score == heap_score[child] and row > heap_row[child]):
+            break
+        heap_score[at] = heap_score[child]
+        heap_row[at] = heap_row[child]
+        at = child
+    heap_score[at] = score
+    heap_row[at] = row
 
 
 @njit(cache=True)
@@ -109,138 +117,6 @@ def clear(dense: Floats, touched: Int32s, count: int) -> None:
     """Set ``dense`` back to zero on ``touched[:count]``."""
     for at in range(count):
         dense[touched[at]] = 0.0
-
-
-@njit(cache=True)
-def group_rows(groups: Int32s, order: Int64s, n_groups: int) -> tuple[Int64s, Int64s]:
-    """``(ptr int64[n_groups + 1], rows int64[n])``: the rows of each group, in the order of ``order``."""
-    ptr = np.zeros(n_groups + 1, np.int64)
-    for group in groups:
-        ptr[group + 1] += 1
-    for group in range(n_groups):
-        ptr[group + 1] += ptr[group]
-    free = ptr[:-1].copy()
-    rows = np.empty(len(order), np.int64)
-    for row in order:
-        rows[free[groups[row]]] = row
-        free[groups[row]] += 1
-    return ptr, rows
-
-
-@njit(cache=True, parallel=True)
-def cooccurrence(
-    item_ptr: Int64s,
-    postings: Int64s,
-    user: Int32s,
-    item: Int32s,
-    time: Int64s,
-    recency: Floats,
-    worth: Floats,
-    own: Floats,
-    power: Floats,
-    window: int,
-    max_gap: int,
-    distance_decay: float,
-    backward: float,
-    most_postings: int,
-    k: int,
-    threads: int,
-) -> tuple[Int32s, Int32s, Floats]:
-    """Top-``k`` co-occurring items of every item.
-
-    Walks, for each occurrence of an item, up to ``window`` events ahead and behind in the same
-    user's history (gap at most ``max_gap`` microseconds), and sums
-    ``recency * exp(-(distance - 1) / distance_decay)``, times ``backward`` for what came before and
-    times ``worth`` of the neighbouring event, then multiplies by ``own`` of the item and ``power`` of
-    the neighbour. Cost: events x window. Memory: one dense row
-    a thread. The last ``most_postings`` occurrences of an item are enough and bound its cost.
-    """
-    n_items = len(item_ptr) - 1
-    n = len(user)
-    found = np.full((n_items, k), -1, np.int32)
-    scores = np.zeros((n_items, k), np.float32)
-    counts = np.zeros(n_items, np.int32)
-    decay = np.empty(window + 1, np.float32)
-    for d in range(window + 1):
-        decay[d] = np.exp(-(d - 1) / distance_decay)
-    for thread in prange(threads):
-        dense = np.zeros(n_items, np.float32)
-        touched = np.empty(n_items, np.int32)
-        for target in range(thread, n_items, threads):
-            count = 0
-            begin = max(item_ptr[target], item_ptr[target + 1] - most_postings)
-            for p in range(begin, item_ptr[target + 1]):
-                here = postings[p]
-                for step in (1, -1):
-                    direction = np.float32(1.0) if step == 1 else np.float32(backward)
-                    for d in range(1, window + 1):
-                        there = here + step * d
-                        if there < 0 or there >= n or user[there] != user[here]:
-                            break
-                        if abs(time[there] - time[here]) > max_gap:
-                            break
-                        other = item[there]
-                        if other == target:
-                            continue
-                        added = direction * decay[d] * recency[here] * worth[there]
-                        # worth nothing, or so long ago that it counts for nothing
-                        if added <= 0.0:
-                            continue
-                        if dense[other] == 0.0:
-                            touched[count] = other
-                            count += 1
-                        dense[other] += added
-            for at in range(count):
-                dense[touched[at]] *= power[touched[at]]
-            best = top_rows(touched[:count], dense, k)
-            counts[target] = len(best)
-            for rank in range(len(best)):
-                found[target, rank] = best[rank]
-                scores[target, rank] = dense[best[rank]] * own[target]
-            for at in range(count):
-                dense[touched[at]] = 0.0
-    return counts, found, scores
-
-
-@njit(cache=True, parallel=True)
-def shared_tokens(
-    item_ptr: Int64s,
-    tokens: Int32s,
-    weights: Floats,
-    token_ptr: Int64s,
-    token_items: Int32s,
-    token_weights: Floats,
-    k: int,
-    threads: int,
-) -> tuple[Int32s, Int32s, Floats]:
-    """Top-``k`` items by cosine of weighted tokens, through the inverted index of tokens."""
-    n_items = len(item_ptr) - 1
-    found = np.full((n_items, k), -1, np.int32)
-    scores = np.zeros((n_items, k), np.float32)
-    counts = np.zeros(n_items, np.int32)
-    for thread in prange(threads):
-        dense = np.zeros(n_items, np.float32)
-        touched = np.empty(n_items, np.int32)
-        for target in range(thread, n_items, threads):
-            count = 0
-            for t in range(item_ptr[target], item_ptr[target + 1]):
-                token = tokens[t]
-                for p in range(token_ptr[token], token_ptr[token + 1]):
-                    other = token_items[p]
-                    if other == target:
-                        continue
-                    if dense[other] == 0.0:
-                        touched[count] = other
-                        count += 1
-                    dense[other] += weights[t] * token_weights[p]
-            best = top_rows(touched[:count], dense, k)
-            counts[target] = len(best)
-            for rank in range(len(best)):
-                found[target, rank] = best[rank]
-                scores[target, rank] = dense[best[rank]]
-            for at in range(count):
-                dense[touched[at]] = 0.0
-    return counts, found, scores
 
 
 @njit(cache=True)

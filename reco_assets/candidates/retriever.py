@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from reco_assets.candidates.kernels import clear, group_rows, top_rows
+from reco_assets.candidates.fit_kernels import group_rows
+from reco_assets.candidates.kernels import clear, top_rows
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.events.contract import EventType
 from reco_assets.interactions.log import InteractionLog

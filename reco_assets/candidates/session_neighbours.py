@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numba import njit
 
-from reco_assets.candidates.kernels import group_rows
+from reco_assets.candidates.fit_kernels import group_rows
 from reco_assets.candidates.retriever import (
     DenseQuery,
     Floats,

@@ -8,6 +8,7 @@ import dagster as dg
 from reco_assets.catalogue.changes.drain import changes_waiting
 from reco_assets.errors import RecoError
 from reco_assets.platform.resources import Platform
+from reco_assets.platform.sensors import under_way
 from reco_assets.platform.streams.open import open_stream
 
 #: Seconds between two looks. The histories are made of all changes each time, so a look costs more than
@@ -36,11 +37,7 @@ def changes_sensor(
     if not settings.changes_streams:
         yield dg.SkipReason("RECO_CHANGES_STREAMS names no stream")
         return
-    active = dg.RunsFilter(
-        job_name=catalogue_changes.name,
-        statuses=[dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED],
-    )
-    if context.instance.get_runs_count(active):
+    if under_way(context, catalogue_changes.name):
         yield dg.SkipReason("a run brings changes in")
         return
     waiting = {}

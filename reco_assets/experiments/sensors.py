@@ -9,6 +9,7 @@ from reco_assets.errors import RecoError
 from reco_assets.experiments.store import Store
 from reco_assets.platform.redis import connect
 from reco_assets.platform.resources import Platform
+from reco_assets.platform.sensors import under_way
 
 #: Seconds between two looks; each is a look at the results too, which the intervals allow for.
 LOOK_SECONDS = 300
@@ -41,11 +42,7 @@ def experiment_sensor(
     if not running:
         yield dg.SkipReason("no experiment runs")
         return
-    active = dg.RunsFilter(
-        job_name=experiment_guard.name,
-        statuses=[dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED],
-    )
-    if context.instance.get_runs_count(active):
+    if under_way(context, experiment_guard.name):
         yield dg.SkipReason("a run looks at them")
         return
     today = datetime.now(UTC).date().isoformat()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final, Self
 
 import numpy as np
@@ -65,6 +66,7 @@ class InteractionLog:
         """The events of ``[first, last)``."""
         return self.where((self.time >= first) & (self.time < last))
 
+    @cached_property
     def user_bounds(self) -> npt.NDArray[np.int64]:
         """``int64[n_users + 1]``: user ``u``'s events are rows ``bounds[u]:bounds[u + 1]``."""
         return np.searchsorted(self.user, np.arange(len(self.user_ids) + 1)).astype(np.int64)

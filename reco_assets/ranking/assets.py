@@ -23,7 +23,7 @@ from reco_assets.ranking.parameters import read_parameters
 from reco_assets.ranking.run import log_choice, log_evaluation
 from reco_assets.ranking.split import split_time
 from reco_assets.ranking.stage import stage
-from reco_assets.ranking.told import feedback, value_of
+from reco_assets.ranking.told import Stretch
 from reco_assets.ranking.training import (
     LEARNING,
     TrainingBudget,
@@ -48,7 +48,7 @@ _TILES = [
 class RankingConfig(dg.Config):
     """What a retraining may be told from the launchpad."""
 
-    train_decisions: int = 40_000
+    train_decisions: int = 30_000
     judge_decisions: int = 2_000
     rounds: int | None = None
     max_depth: int | None = None
@@ -95,9 +95,10 @@ def training_examples(
         held = stage(
             engine, lake, history, bundle, validation, split.validate_from, split.test_from, budget.objective
         )
-        told = feedback(
+        logged = Stretch(
             engine, lake, history, bundle, split.train_from, split.validate_from, budget, LEARNING
         )
+        told = logged.feedback()
     threads = platform.settings().threads
     rows = replayed(learned, LEARNING, budget.negatives_of(training), budget.seed, threads)
     own = len(rows)
@@ -207,7 +208,8 @@ def evaluation(
             if champion is not None and fair
             else None
         )
-        worth = value_of(engine, lake, history, bundle, split.test_from, split.end, budget, bundle.policy)
+        logged = Stretch(engine, lake, history, bundle, split.test_from, split.end, budget, bundle.policy)
+        worth = logged.value()
     board = evaluate(judged, Policy(), threads, {} if rival is None else {"champion": rival})
     means = board.means()
     save_means(artifacts, means, board.decisions, split)

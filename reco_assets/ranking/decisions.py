@@ -90,7 +90,7 @@ def sample_decisions(
 
 def _fewer_untold(log: InteractionLog, rows: Int64s, most: int) -> Int64s:
     """The first ``most`` of ``rows``, with at most ``UNTOLD`` of first events where there are others."""
-    first = rows == log.user_bounds()[log.user[rows]]
+    first = rows == log.user_bounds[log.user[rows]]
     late = first & (np.cumsum(first) > UNTOLD * most)
     return np.concatenate([rows[~late], rows[late]])[:most]
 
@@ -116,7 +116,7 @@ class Past:
 def outcomes(log: InteractionLog, decisions: Decisions, last: int, objective: Objective) -> Iterator[Outcome]:
     """The outcome of each decision as ``objective`` sees it, before ``last``."""
     valued = GRADES[log.kind] > 0
-    bounds = log.user_bounds()
+    bounds = log.user_bounds
     for user, time in zip(decisions.user.tolist(), decisions.time.tolist(), strict=True):
         low, high = int(bounds[user]), int(bounds[user + 1])
         begin = low + int(np.searchsorted(log.time[low:high], time))
@@ -135,7 +135,7 @@ def outcomes(log: InteractionLog, decisions: Decisions, last: int, objective: Ob
 
 def pasts(log: InteractionLog, decisions: Decisions, recent: int, most_bought: int) -> Iterator[Past]:
     """Each decision's past: the last ``recent`` events, the last ``most_bought`` distinct purchases."""
-    bounds = log.user_bounds()
+    bounds = log.user_bounds
     bought_rows = np.flatnonzero(log.kind == EventType.purchase)
     for user, time in zip(decisions.user.tolist(), decisions.time.tolist(), strict=True):
         low, high = int(bounds[user]), int(bounds[user + 1])

@@ -62,7 +62,9 @@ def proposed(retriever: Retriever, past: History, blocked: Int32s, n: int, scrat
     query = retriever.query(past, scratch)
     top = query.top(n + len(blocked))
     query.close()
-    return top[~np.isin(top, blocked)][:n]
+    free = np.ones(len(scratch.seen), np.bool_)
+    free[blocked] = False
+    return top[free[top]][:n]
 
 
 def evaluate(

@@ -12,7 +12,7 @@ from reco_assets.errors import BadInput
 from reco_assets.features.catalogue import RANKING_FEATURES, SOURCE_SHARES, names
 from reco_assets.ranking.examples import Examples
 from reco_assets.ranking.linear import fit_blend
-from reco_assets.recommender.bundle import Ranker, shares_of
+from reco_assets.recommender.ranker import Ranker, shares_of
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ class RankerParameters:
 
     rounds: int = 200
     patience: int = 25
-    learning_rate: float = 0.1
+    learning_rate: float = 0.15
     max_depth: int = 6
     min_child_weight: float = 10.0
     top: int = 20
-    bins: int = 128
+    bins: int = 64
     subsample: float = 0.9
     colsample_bytree: float = 0.8
     reg_lambda: float = 5.0

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from reco_assets.ranking.examples import Examples
-from reco_assets.recommender.bundle import shares_of
+from reco_assets.recommender.ranker import shares_of
 
 #: Ridge on the weights.
 REGULARISATION: Final = 1e-3

@@ -13,7 +13,8 @@ from reco_assets.platform.artifacts import Artifacts
 from reco_assets.ranking.policy_value import NOTHING, PolicyValue
 from reco_assets.ranking.split import Split
 from reco_assets.ranking.training import Choice
-from reco_assets.recommender.bundle import Bundle, Ranker
+from reco_assets.recommender.bundle import Bundle
+from reco_assets.recommender.ranker import Ranker
 
 _RANKER = "ranker.ubj"
 

@@ -24,8 +24,8 @@ from reco_assets.recommender.bundle import Bundle
 WORTH_SHARING: Final = 1_000
 #: Parts a process, so that none waits long for the slowest.
 _PARTS: Final = 4
-#: The processes wait so long for the next stage.
-_IDLE_SECONDS: Final = 20
+#: The processes wait so long for the next stage: as long as trees take to grow between two of them.
+_IDLE_SECONDS: Final = 120
 
 _Found = TypeVar("_Found")
 

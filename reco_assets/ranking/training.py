@@ -60,11 +60,11 @@ class TrainingBudget:
         What the ranker is to bring about.
     """
 
-    train_decisions: int = 40_000
+    train_decisions: int = 30_000
     judge_decisions: int = 2_000
     per_user: int = 3
     negatives: int = 30
-    rows: int = 1_200_000
+    rows: int = 900_000
     seed: int = 7
     objective: Objective = field(default_factory=Objective)
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import queue
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Final, Self
 
@@ -22,71 +21,16 @@ from reco_assets.candidates.sources import BLEND, Sources
 from reco_assets.candidates.trending import Trending
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.errors import IncompatibleBundle, MissingBundle
-from reco_assets.features.catalogue import (
-    PRODUCT_FEATURES,
-    RANKING_FEATURES,
-    SOURCE_SHARES,
-    catalogue_hash,
-    names,
-)
+from reco_assets.features.catalogue import PRODUCT_FEATURES, catalogue_hash, names
 from reco_assets.recommender.integrity import seal
 from reco_assets.recommender.newcomers import Newcomers
-from reco_assets.recommender.trees import Trees
+from reco_assets.recommender.ranker import Ranker, check_width
 from reco_assets.recommender.types import Floats, Int32s, Policy
 
 FORMAT: Final = 1
 _MANIFEST: Final = "manifest.json"
 _RANKER: Final = "ranker.ubj"
-_BLEND: Final = "blend"
-_FIRST_SHARE: Final = names(RANKING_FEATURES).index(names(SOURCE_SHARES)[0])
-_SHARES: Final = slice(_FIRST_SHARE, _FIRST_SHARE + len(SOURCE_SHARES))
 _INVENTORY: Final = names(PRODUCT_FEATURES).index("inventory_level")
-
-
-@dataclass(frozen=True)
-class Ranker:
-    """The learned ranker: a matrix of ranking features in, a score a row out.
-
-    The score is what the trees say on top of a blend of the sources, whose weights the booster carries
-    as its attribute ``blend``; without one the trees stand alone.
-    """
-
-    booster: xgboost.Booster
-
-    @cached_property
-    def trees(self) -> Trees | None:
-        """The booster's trees laid out for speed; None where only XGBoost itself can walk them."""
-        return Trees.of_booster(self.booster)
-
-    @cached_property
-    def blend(self) -> Floats | None:
-        """Weights of the sources' shares that the trees were grown upon, ``float32[sources]``."""
-        weights = self.booster.attr(_BLEND)
-        return None if weights is None else np.array(json.loads(weights), np.float32)
-
-    @classmethod
-    def upon(cls, booster: xgboost.Booster, blend: Sequence[float]) -> Self:
-        """A ranker whose ``booster`` was grown upon a ``blend`` of the sources."""
-        booster.set_attr(**{_BLEND: json.dumps(list(blend))})
-        return cls(booster)
-
-    def score(self, matrix: Floats) -> Floats:
-        """Scores ``float32[n]`` of ``matrix`` ``float32[n, len(RANKING_FEATURES)]``."""
-        scores: Floats = (
-            self.trees.score(matrix)
-            if self.trees is not None
-            else self.booster.inplace_predict(matrix, validate_features=False)
-        )
-        return scores if self.blend is None else scores + shares_of(matrix) @ self.blend
-
-
-def shares_of(matrix: Floats) -> Floats:
-    """The columns of a ranking matrix that say how each source's word stands, ``float32[n, sources]``.
-
-    What speaks against a product, or is unknown, counts as silence.
-    """
-    shares: Floats = np.fmax(matrix[:, _SHARES], np.float32(0.0))
-    return shares
 
 
 @dataclass(frozen=True)
@@ -329,13 +273,3 @@ class Bundle:
                 f"loading bundle {folder.name}: it lacks {error}",
                 hint="copy the whole folder, or train again",
             ) from error
-
-
-def check_width(ranker: Ranker) -> None:
-    """Refuse a ranker that was trained on another number of features (IncompatibleBundle)."""
-    width = ranker.booster.num_features()
-    if width != len(RANKING_FEATURES):
-        raise IncompatibleBundle(
-            f"the ranker has {width} features, the feature catalogue {len(RANKING_FEATURES)}",
-            hint="train again",
-        )

@@ -10,10 +10,11 @@ from reco_assets.candidates.retriever import history
 from reco_assets.candidates.sources import SOURCES
 from reco_assets.events.contract import EventType
 from reco_assets.recommender.bundle import Bundle
+from reco_assets.recommender.hidden import hidden_by
 from reco_assets.recommender.policy.compiled import Compiled
 from reco_assets.recommender.ranked import Ranked
 from reco_assets.recommender.reasons import explained
-from reco_assets.recommender.recommend import blocked_items, caps_of, current_history, hidden_items
+from reco_assets.recommender.recommend import caps_of, current_history
 from reco_assets.recommender.types import Decision, Policy, Request, UserState
 
 #: Sources that say what goes into one cart; all others count a tenth of what they say of likeness, so
@@ -42,10 +43,7 @@ def completing(
     now
         UTC microseconds.
     """
-    within = rules.within(request) if rules is not None else None
-    hidden = hidden_items(
-        request, blocked_items(request, current_history(request, state, now), bundle, policy), bundle, within
-    )
+    hidden = hidden_by(request, current_history(request, state, now), bundle, policy, rules)
     rows = np.array(request.cart, np.int32)
     kinds = np.full(len(rows), int(EventType.add_to_cart), np.int8)
     cart = history(rows, kinds, np.full(len(rows), now, np.int64), _NOBODY, now)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import xgboost
 
-from reco_assets.recommender.bundle import Ranker, shares_of
+from reco_assets.recommender.ranker import Ranker, shares_of
 from reco_assets.recommender.types import Floats
 
 

@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 
 from reco_assets.recommender.bundle import Bundle
+from reco_assets.recommender.hidden import hidden_by
 from reco_assets.recommender.policy.compiled import Compiled
-from reco_assets.recommender.recommend import blocked_items, current_history, hidden_items
+from reco_assets.recommender.recommend import current_history
 from reco_assets.recommender.types import Policy, Recommendation, Request, UserState
 
 REPEAT: Final = "repeat"
@@ -36,10 +37,7 @@ def bought_again(
         UTC microseconds.
     """
     past = current_history(request, state, now)
-    within = rules.within(request) if rules is not None else None
-    hidden = hidden_items(
-        request, blocked_items(request, past, bundle, replace(policy, hide_bought=False)), bundle, within
-    )
+    hidden = hidden_by(request, past, bundle, replace(policy, hide_bought=False), rules)
     rows, again = bundle.repeat.again(past)
     free = ~hidden[rows]
     rows, again = rows[free], again[free]
@@ -72,8 +70,7 @@ def viewed_lately(
         UTC microseconds.
     """
     past = current_history(request, state, now)
-    within = rules.within(request) if rules is not None else None
-    hidden = hidden_items(request, blocked_items(request, past, bundle, policy), bundle, within)
+    hidden = hidden_by(request, past, bundle, policy, rules)
     times = dict(zip(past.items.tolist(), past.times.tolist(), strict=True))
     newest = [row for row in dict.fromkeys(past.items[::-1].tolist()) if not hidden[row]][: request.n]
     return tuple(

@@ -12,25 +12,6 @@ from numba import njit
 from reco_assets.recommender.types import Int32s, Int64s
 
 
-def within_cap(groups: Int32s, n: int, cap: int) -> Int64s:
-    """Places of the first ``n`` of a ranked list with at most ``cap`` of one group.
-
-    Parameters
-    ----------
-    groups
-        ``int32[m]``: the group of each ranked item, best first; -1 for none (never capped).
-    """
-    taken: list[int] = []
-    counts: Counter[int] = Counter()
-    for at, group in enumerate(groups.tolist()):
-        if len(taken) == n:
-            break
-        if group < 0 or counts[group] < cap:
-            counts[group] += 1
-            taken.append(at)
-    return np.array(taken, np.int64)
-
-
 @njit(cache=True, nogil=True)
 def _fitting(
     category: Int32s,
@@ -88,8 +69,6 @@ class Caps:
 
     def within(self, items: Int32s, n: int, beside: Sequence[int] = ()) -> Int64s:
         """Places of the first ``n`` of ``items``, best first, that fit together with ``beside``."""
-        if not beside and self.per_brand >= n:
-            return within_cap(self.category[items], n, self.per_category)
         rows = np.array(beside, np.int32)
         return _fitting(
             self.category[items],

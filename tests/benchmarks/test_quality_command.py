@@ -42,7 +42,7 @@ def results(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, di
     return found
 
 
-def check(found: dict[str, dict[str, float]], metric: str) -> None:
+def assert_every_row_is_sound(found: dict[str, dict[str, float]], metric: str) -> None:
     """Every row is there, each in its interval, and order-aware sources see more than popularity does."""
     assert {"full", "blend", "popularity", *SOURCES} <= set(found)
     for name in ("full", "blend", "popularity", *SOURCES):
@@ -61,15 +61,15 @@ def test_sessions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         tmp_path / "test", prefix=[walk[:-1] for walk in asked], target=[walk[-1] for walk in asked]
     )
     found = results(capsys, "sessions", "--train", train, "--test", test, "--k", "3")
-    check(found, "P@3")
-    check(found, "MRR@3")
+    assert_every_row_is_sound(found, "P@3")
+    assert_every_row_is_sound(found, "MRR@3")
 
 
 def test_sequences_with_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     walks = lists(150, 10, 3)
     data = written(tmp_path / "data", user=list(range(150)), items=walks)
     plot = tmp_path / "plot.png"
-    check(results(capsys, "sequences", "--data", data, "--plot", str(plot)), "NDCG@10")
+    assert_every_row_is_sound(results(capsys, "sequences", "--data", data, "--plot", str(plot)), "NDCG@10")
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 

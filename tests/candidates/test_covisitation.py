@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reco_assets.candidates.covisitation import AlsoViewed, BoughtTogether
-from reco_assets.candidates.kernels import cooccurrence
+from reco_assets.candidates.fit_kernels import cooccurrence
 from reco_assets.candidates.retriever import by_item
 from reco_assets.events.contract import EventType
 from tests.candidates.shops import NOW, Did, buy, cart, click, log, pairs, past, shop, top

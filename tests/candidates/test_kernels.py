@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reco_assets.candidates.kernels import dot_rows, group_rows, head_scores, strongest, top_rows, union
+from reco_assets.candidates.fit_kernels import group_rows
+from reco_assets.candidates.kernels import dot_rows, head_scores, strongest, top_rows, union
 
 Rows = st.lists(st.integers(0, 19), max_size=20, unique=True)
 

@@ -14,6 +14,7 @@ import pytest
 from reco_assets.cli.stack import Process, processes
 from reco_assets.errors import MissingDependency
 from reco_assets.platform.settings import Settings
+from tests.online.conftest import free_port
 
 LISTEN = (
     "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(600)"
@@ -21,16 +22,20 @@ LISTEN = (
 PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {LISTEN!r}, sys.argv[1]])"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def process(folder: Path, program: str, port: int | None = None) -> Process:
     number = port or free_port()
     command = (sys.executable, "-c", program, str(number))
     return Process("listener", command, number, f"http://127.0.0.1:{number}", folder)
+
+
+def test_a_port_is_kept_for_the_server_that_is_to_listen_there() -> None:
+    port = free_port()
+    with socket.socket() as another, pytest.raises(OSError, match="in use"):
+        another.bind(("127.0.0.1", port))
+    with socket.socket() as client:
+        assert client.connect_ex(("127.0.0.1", port)) != 0
+    with socket.create_server(("127.0.0.1", port)), socket.socket() as client:
+        assert client.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from html.parser import HTMLParser
 
@@ -103,6 +104,11 @@ def test_a_dropped_variant_is_told_while_the_rest_goes_on() -> None:
     assert "running" in told
 
 
-@pytest.mark.parametrize("effect", [KNOWN, UNKNOWN])
-def test_every_effect_can_be_drawn(effect: Effect) -> None:
-    Checked(page(started(experiment("x")), known(effect, effect, effect), NOON))
+@pytest.mark.parametrize(
+    ("effect", "told", "points"), [(KNOWN, "+4.0% to +36.0%", 3), (UNKNOWN, "too few users yet", 0)]
+)
+def test_every_effect_can_be_drawn(effect: Effect, told: str, points: int) -> None:
+    html = page(started(experiment("x")), known(effect, effect, effect), NOON)
+    assert Checked(html).text.count(told) == 3
+    assert html.count("<circle") == points
+    assert not re.search(r"\b(nan|inf)\b", html, re.IGNORECASE)

@@ -31,7 +31,7 @@ def test_events_are_sorted_by_person_then_time_then_id() -> None:
     assert log.user.tolist() == [0, 0, 0, 1]
     assert log.item.tolist() == [1, 0, 1, 0]
     assert log.kind.tolist() == [EventType.click] * 3 + [EventType.purchase]
-    assert log.user_bounds().tolist() == [0, 3, 4]
+    assert log.user_bounds.tolist() == [0, 3, 4]
     columns = (log.user, log.item, log.kind, log.time)
     assert [column.dtype.name for column in columns] == ["int32", "int32", "int8", "int64"]
 
@@ -47,4 +47,4 @@ def test_before_is_strict_and_between_is_half_open() -> None:
 def test_an_empty_table_is_an_empty_log() -> None:
     log = interaction_log(events().lazy(), ITEMS)
     assert len(log) == 0
-    assert log.user_bounds().tolist() == [0]
+    assert log.user_bounds.tolist() == [0]

@@ -1,10 +1,11 @@
-"""A real Redis of this test session's own."""
+"""A real Redis of this test session's own, and ports that stay free for whoever is to listen there."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 import redis
@@ -12,11 +13,21 @@ import redis
 from reco_assets.platform.redis import open_redis, stop_redis
 from reco_assets.platform.settings import Settings
 
+_HELD: Final[list[socket.socket]] = []
+
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port on which nobody listens, and which the system gives to nobody else while the tests run.
+
+    It is bound and not listened on: connections are refused, and a server that asks for it by number, with
+    SO_REUSEADDR or SO_REUSEPORT as servers do, gets it all the same.
+    """
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    holder.bind(("127.0.0.1", 0))
+    _HELD.append(holder)
+    return int(holder.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

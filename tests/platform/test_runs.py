@@ -38,7 +38,8 @@ def rows(dice: random.Random, count: int) -> pl.DataFrame:
     )
 
 
-def check(lake: Lake, runs: Runs, dice: random.Random) -> None:
+def assert_it_finds_what_a_scan_finds(lake: Lake, runs: Runs, dice: random.Random) -> None:
+    """Some users, known and unknown, in some days."""
     ids = pl.Series("user_id", [f"u{number}" for number in dice.sample(range(40), 9)])
     first, last = sorted(FIRST + timedelta(days=dice.randrange(-1, 6)) for _ in range(2))
     expected = lake.scan(TABLE).filter(
@@ -61,7 +62,7 @@ def test_it_finds_what_a_scan_finds(
     for _ in range(12):
         runs = Runs(lake, layout, tmp_path / "index")  # a process that was started again
         for _ in range(3):
-            check(lake, runs, dice)
+            assert_it_finds_what_a_scan_finds(lake, runs, dice)
             if dice.random() < 0.7:
                 lake.append(TABLE, rows(dice, dice.randrange(60)).to_arrow())
             else:
@@ -79,7 +80,7 @@ def test_many_small_appends_leave_few_runs(tmp_path: Path) -> None:
         lake.append(TABLE, rows(dice, 10).to_arrow())
         runs.follow()
     assert len(list((tmp_path / "index").glob("*.keys"))) <= 4
-    check(lake, runs, dice)
+    assert_it_finds_what_a_scan_finds(lake, runs, dice)
 
 
 def test_an_index_without_a_manifest_is_made_anew(tmp_path: Path) -> None:
@@ -92,7 +93,7 @@ def test_an_index_without_a_manifest_is_made_anew(tmp_path: Path) -> None:
     (tmp_path / "index" / "manifest.json").unlink()
     runs = Runs(lake, layout, tmp_path / "index")
     assert runs.follow() == 100
-    check(lake, runs, dice)
+    assert_it_finds_what_a_scan_finds(lake, runs, dice)
 
 
 def test_a_key_is_searched_in_the_runs_of_the_days_asked_for_however_long_the_history(
@@ -134,7 +135,7 @@ def test_a_merge_of_any_number_of_slices_is_one_sorted_run(tmp_path: Path) -> No
     lake.append(TABLE, rows(dice, 400).to_arrow())
     runs = Runs(lake, Layout(TABLE, "user_id", ("events",), ("category",)), tmp_path / "index", at_once=20)
     for _ in range(5):
-        check(lake, runs, dice)
+        assert_it_finds_what_a_scan_finds(lake, runs, dice)
         lake.append(TABLE, rows(dice, 90).to_arrow())
     keys = [np.fromfile(path, np.uint64) for path in (tmp_path / "index").glob("*.keys")]
     assert sum(map(len, keys)) == 400 + 4 * 90

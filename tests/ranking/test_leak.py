@@ -45,7 +45,7 @@ def ranked(
 def points(history: ShopHistory, before: int) -> Iterator[tuple[str, int]]:
     """People with a past, at moments that are spread over the time after ``before``."""
     found = sample_decisions(history.log, before, history.last, 200, 1, seed=11)
-    bounds = history.log.user_bounds()
+    bounds = history.log.user_bounds
     known = [
         (history.log.user_ids[int(user)], int(time))
         for user, time in zip(found.user, found.time, strict=True)

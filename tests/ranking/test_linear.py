@@ -13,7 +13,8 @@ from reco_assets.features.catalogue import RANKING_FEATURES, names
 from reco_assets.ranking.examples import Examples
 from reco_assets.ranking.lambdamart import RankerParameters, train_ranker
 from reco_assets.ranking.linear import fit_blend
-from reco_assets.recommender.bundle import Bundle, Ranker, shares_of
+from reco_assets.recommender.bundle import Bundle
+from reco_assets.recommender.ranker import Ranker, shares_of
 from tests.recommender.shops import Shape, bundle
 
 COLUMNS = list(names(RANKING_FEATURES))

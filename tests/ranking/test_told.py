@@ -22,7 +22,7 @@ from reco_assets.ranking.examples_table import examples_of, examples_table
 from reco_assets.ranking.feedback import feedback_examples
 from reco_assets.ranking.lambdamart import RankerParameters, train_ranker
 from reco_assets.ranking.stage import stage
-from reco_assets.ranking.told import feedback, value_of
+from reco_assets.ranking.told import Stretch
 from reco_assets.ranking.training import TrainingBudget, past_bundle
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.types import Policy
@@ -95,6 +95,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     engine.close()
 
 
+def stretch(shop: Shop, first: str = FROM, last: str = TO) -> Stretch:
+    return Stretch(shop.engine, shop.lake, shop.history, shop.bundle, at(first), at(last), BUDGET, Policy())
+
+
 def told(shop: Shop, last: str = TO) -> tuple[ShopHistory, Answered]:
     return load_answered(shop.lake, shop.history, at(FROM), at(last))
 
@@ -142,7 +146,7 @@ def test_the_clicked_is_held_against_what_was_passed_over_and_weighed_by_its_pla
 
 
 def test_the_rows_join_the_replayed_ones_in_the_table_and_in_the_ranker(shop: Shop) -> None:
-    found = feedback(shop.engine, shop.lake, shop.history, shop.bundle, at(FROM), at(TO), BUDGET, Policy())
+    found = stretch(shop).feedback()
     assert found is not None
     found = replace(found, weight=found.weights * 2)
     decisions = BUDGET.judging(shop.history.log, at(FROM), at(TO))
@@ -163,15 +167,15 @@ def test_the_rows_join_the_replayed_ones_in_the_table_and_in_the_ranker(shop: Sh
 
 
 def test_a_challenger_is_valued_on_the_logged_answers(shop: Shop) -> None:
-    worth = value_of(shop.engine, shop.lake, shop.history, shop.bundle, at(FROM), at(TO), BUDGET, Policy())
+    worth = stretch(shop).value()
     assert worth is not None
     assert (worth.impressions, worth.users) == (8, 3)
     assert worth.logged.value == pytest.approx(1 / 8)
 
 
 def test_a_shop_without_impressions_learns_from_none(shop: Shop, lake: Lake) -> None:
-    before = (at("2024-05-02"), at("2024-05-04"), BUDGET, Policy())
-    assert feedback(shop.engine, shop.lake, shop.history, shop.bundle, *before) is None
-    assert value_of(shop.engine, shop.lake, shop.history, shop.bundle, *before) is None
+    before = stretch(shop, "2024-05-02", "2024-05-04")
+    assert before.feedback() is None
+    assert before.value() is None
     _, nothing = load_answered(lake, shop.history, 0, at(TO))
     assert len(nothing) == len(nothing.decisions) == 0

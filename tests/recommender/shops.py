@@ -16,7 +16,8 @@ from reco_assets.features.catalogue import (
     catalogue_hash,
     names,
 )
-from reco_assets.recommender.bundle import Bundle, Manifest, Ranker
+from reco_assets.recommender.bundle import Bundle, Manifest
+from reco_assets.recommender.ranker import Ranker
 from reco_assets.recommender.types import UserState
 from tests.candidates.shops import DAY, NOW, Product, log, random_log, shop
 

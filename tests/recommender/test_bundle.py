@@ -14,7 +14,8 @@ import xgboost
 from reco_assets.candidates.retriever import Scratch
 from reco_assets.errors import IncompatibleBundle, MissingBundle
 from reco_assets.features.catalogue import PRODUCT_FEATURES, names
-from reco_assets.recommender.bundle import Bundle, Ranker
+from reco_assets.recommender.bundle import Bundle
+from reco_assets.recommender.ranker import Ranker
 from reco_assets.recommender.recommend import recommend
 from reco_assets.recommender.related import similar, trending
 from reco_assets.recommender.types import Decision, Policy, Request, UserState

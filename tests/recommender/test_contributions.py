@@ -8,8 +8,8 @@ import xgboost
 
 from reco_assets.candidates.sources import SOURCES
 from reco_assets.features.catalogue import RANKING_FEATURES
-from reco_assets.recommender.bundle import Ranker
 from reco_assets.recommender.contributions import Contributions
+from reco_assets.recommender.ranker import Ranker
 from tests.recommender.shops import ranker
 
 

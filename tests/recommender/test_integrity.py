@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from reco_assets.errors import BadBundle
+from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.integrity import verify
 from tests.serving.bundles import bundle
 
@@ -16,6 +18,10 @@ def test_what_was_saved_is_whole(tmp_path: Path) -> None:
     verify(folder)
     bundle("saved over it").save(folder)
     verify(folder)
+    assert Bundle.load(folder).version == "saved over it"
+    summed = set(json.loads((folder / "checksums.json").read_text()))
+    written = {str(path.relative_to(folder)) for path in folder.rglob("*.*")}
+    assert summed == written - {"checksums.json", "manifest.json"}
 
 
 @pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: file.write_bytes(b"torn")])
@@ -31,3 +37,4 @@ def test_a_bundle_from_before_there_were_checksums_passes(tmp_path: Path) -> Non
     folder = bundle("old").save(tmp_path / "bundle")
     (folder / "checksums.json").unlink()
     verify(folder)
+    assert Bundle.load(folder).version == "old"

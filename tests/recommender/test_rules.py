@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reco_assets.recommender.rules import Caps, within_cap
+from reco_assets.recommender.rules import Caps
 
 
 @pytest.mark.parametrize(
@@ -42,4 +42,6 @@ def test_a_brand_is_capped_beside_its_category(n: int, beside: list[int], places
 
 
 def test_within_the_cap_there_may_be_fewer() -> None:
-    assert within_cap(np.array([1, 1, 1, 2], np.int32), 4, 2).tolist() == [0, 1, 3]
+    code = np.array([1, 1, 1, 2], np.int32)
+    caps = Caps(code, np.full(4, -1, np.int32), per_category=2, per_brand=4)
+    assert caps.within(np.arange(4, dtype=np.int32), 4).tolist() == [0, 1, 3]

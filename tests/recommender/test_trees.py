@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xgboost
 
-from reco_assets.recommender.bundle import Ranker
+from reco_assets.recommender.ranker import Ranker
 from reco_assets.recommender.trees import DEEPEST, Trees
 from reco_assets.recommender.types import Floats
 

@@ -46,10 +46,17 @@ def test_whoever_comes_alone_need_not_wait(metrics: Metrics) -> None:
     async def test() -> None:
         own = gate(metrics, Clock())
         for _ in range(3):
-            async with own.alone(call()):
-                pass
+            answer = asyncio.create_task(alone(own))
+            await settle()
+            assert answer.done()
+            assert own.others(Priority.low) == 0
+
+    async def alone(own: Gate) -> None:
+        async with own.alone(call()):
+            assert own.others(Priority.low) == 1
 
     run(test())
+    assert metrics.guards.shed.labels("normal")._value.get() == 0
 
 
 def test_turns_go_by_priority_and_then_by_arrival(metrics: Metrics) -> None:
@@ -172,6 +179,13 @@ def test_a_visitor_who_leaves_gives_the_turn_on(metrics: Metrics) -> None:
         own.release()
         leaves_with_the_turn.cancel()
         await asyncio.wait_for(stays, timeout=5.0)
+        assert leaves.cancelled()
+        assert leaves_with_the_turn.cancelled()
+        another = asyncio.create_task(own.turn(call()))
+        await settle()
+        assert not another.done()
+        own.release()
+        await asyncio.wait_for(another, timeout=5.0)
 
     run(test())
 

@@ -87,9 +87,15 @@ def test_a_traceparent_that_cannot_be_read_is_as_none(told: str) -> None:
     assert _parent(told.encode()) is None
 
 
-@given(st.binary(max_size=80))
-def test_no_header_breaks_a_request(told: bytes) -> None:
-    _parent(told)
+@given(
+    st.binary(max_size=80)
+    | st.from_regex(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.{0,9})?", fullmatch=True)
+)
+def test_no_header_breaks_a_request_or_names_a_caller_that_it_does_not_hold(told: bytes) -> None:
+    found = _parent(told)
+    if found is not None:
+        assert found.is_valid
+        assert told[3:52].decode() == f"{found.trace_id:032x}-{found.span_id:016x}"
 
 
 def test_a_line_of_the_log_names_the_recommendation(caplog: pytest.LogCaptureFixture) -> None:
