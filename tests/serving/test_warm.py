@@ -48,6 +48,8 @@ REQUESTS: list[tuple[str, dict[str, Any] | list[Any]]] = [
     ("/recommend", {"user_id": "ann", "category": "tools", "num_recommendations": 50}),
     ("/recommend", {"user_id": "ann", "filters": "price < 30"}),
     ("/trending", {"category": "tools"}),
+    ("/trending", {"user_id": "ann", "filters": "price < 30", "exclude": ["p1"]}),
+    ("/similar", {"product_id": "p3", "user_id": "ann", "filters": "price < 30", "category": "tools"}),
     ("/rank", {"user_id": "stranger", "products": ["p1", "gone"]}),
 ]  # fmt: skip
 
