@@ -74,6 +74,14 @@ def check_filters(request: Request, rules: Rules) -> None:
         raise BadRequest("filters", f"{error.message}{hint}") from error
 
 
+def understood(asked: Asked, loaded: Loaded, seed: int = 0) -> Request:
+    """The request in the terms of the bundle; raises BadRequest with the field that cannot be used."""
+    request = resolved(asked, loaded.bundle, seed)
+    if request.filters:
+        check_filters(request, loaded.rules)
+    return request
+
+
 def category_code(name: str | None, bundle: Bundle) -> int | None:
     """Code of category ``name``; raises BadRequest where the shop has none of that name."""
     if name is None:

@@ -19,7 +19,7 @@ from reco_assets.recommender.popular_answer import popular_answer
 from reco_assets.recommender.recommend import current_history
 from reco_assets.recommender.reranked import reranked
 from reco_assets.recommender.types import Decision, Int32s, Policy, Recommendation, Request, UserState
-from reco_serving.answers import products, resolved, rows_of
+from reco_serving.answers import products, resolved, rows_of, understood
 from reco_serving.calls import Call
 from reco_serving.contract import (
     Asked,
@@ -34,7 +34,7 @@ from reco_serving.endpoints import Parts
 from reco_serving.http import encode
 from reco_serving.ladder import FULL, LADDER, NO_RANKER, NO_USER_STATE, POPULAR
 from reco_serving.replies import Listed, Ranked, RankedProduct
-from reco_serving.turn import Turn, choice_of, milliseconds, turn_of, understood
+from reco_serving.turn import Turn, choice_of, milliseconds, turn_of
 
 log = logging.getLogger("reco.answers")
 

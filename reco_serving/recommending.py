@@ -13,7 +13,7 @@ from typing import Final
 from reco_assets.errors import BadRequest
 from reco_assets.events.decided import VERSION, Decided
 from reco_assets.recommender.types import Decision, Request
-from reco_serving.answers import check_filters, decide, products, resolved
+from reco_serving.answers import decide, products, understood
 from reco_serving.calls import Call, Priority
 from reco_serving.choices import Choice
 from reco_serving.contract import BatchRequest, RecommendRequest, read
@@ -66,13 +66,11 @@ class Made:
     decided_at: float
 
 
-def understood(parts: Parts, asked: RecommendRequest, body: bytes) -> Question:
+def question_of(parts: Parts, asked: RecommendRequest, body: bytes) -> Question:
     """Find what answers ``asked``; raises BadRequest with the field that cannot be understood."""
     choice = parts.variants.of(str(asked.user_id), parts.loaded())
     seed = random.getrandbits(SEED_BITS)
-    request = resolved(asked, choice.loaded.bundle, seed)
-    if request.filters:
-        check_filters(request, choice.loaded.rules)
+    request = understood(asked, choice.loaded, seed)
     return Question(asked, body, choice, request, Watched() if seed < parts.evidence_below else None)
 
 
@@ -178,7 +176,7 @@ def _told(facts: Facts, stages: Mapping[str, float], from_redis: bool, call: Cal
 
 async def recommended(parts: Parts, asked: RecommendRequest, body: bytes, call: Call) -> Made:
     """Answer ``asked``, whose JSON is ``body``: read its state, wait for its turn, decide, note."""
-    question = understood(parts, asked, body)
+    question = question_of(parts, asked, body)
     asker = question.asker
     with parts.gate.admitted(call):
         left = call.deadline - time.perf_counter()
@@ -209,7 +207,7 @@ async def answer_batch(parts: Parts, body: bytes, call: Call) -> bytes:
     questions = []
     for number, asked in enumerate(batch):
         try:
-            questions.append(understood(parts, asked, encode(asked)))
+            questions.append(question_of(parts, asked, encode(asked)))
         except BadRequest as error:
             raise BadRequest(f"requests[{number}].{error.field}", error.reason) from error
     answers: list[Made] = []

@@ -27,7 +27,7 @@ from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.related import Limits, similar, trending
 from reco_assets.recommender.state import empty_state
 from reco_assets.recommender.types import Decision, Request
-from reco_serving.answers import check_filters, decide, products, resolved
+from reco_serving.answers import decide, products, resolved, understood
 from reco_serving.contract import RecommendRequest, read
 from reco_serving.evidence import Watched
 from reco_serving.http import encode
@@ -94,7 +94,7 @@ def rehearse(case: Case, loaded: Loaded, now_us: int, best: str = FULL) -> Decis
     BadRequest
         The bundle has no such category, or no such column for the request's filters.
     """
-    request = _understood(case, loaded)
+    request = understood(read(RecommendRequest, case.body), loaded)
     state, whole = unpack(case.packed, loaded.bundle.items)
     decision, _ = decide(request, state, whole, loaded.bundle, loaded.rules.now(), now_us, best=best)
     encode(products(decision.recommendations, loaded))
@@ -106,16 +106,9 @@ def answerable(cases: Sequence[Case], loaded: Loaded) -> tuple[Case, ...]:
     found = []
     for case in cases:
         with suppress(BadRequest):
-            _understood(case, loaded)
+            understood(read(RecommendRequest, case.body), loaded)
             found.append(case)
     return tuple(found)
-
-
-def _understood(case: Case, loaded: Loaded) -> Request:
-    request = resolved(read(RecommendRequest, case.body), loaded.bundle, 0)
-    if request.filters:
-        check_filters(request, loaded.rules)
-    return request
 
 
 def warm(loaded: Loaded, clock: Callable[[], float] = time.perf_counter) -> None:

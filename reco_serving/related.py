@@ -13,7 +13,7 @@ from reco_assets.recommender.recommend import current_history
 from reco_assets.recommender.related import Limits, similar, trending
 from reco_assets.recommender.state import empty_state
 from reco_assets.recommender.types import Policy, Recommendation, Request, Shortfall, UserState
-from reco_serving.answers import category_code, products
+from reco_serving.answers import category_code, products, understood
 from reco_serving.calls import Call
 from reco_serving.choices import Choice
 from reco_serving.contract import AskedByAnybody, SimilarRequest, TrendingRequest, read
@@ -21,7 +21,7 @@ from reco_serving.endpoints import Parts
 from reco_serving.http import Refusal, encode
 from reco_serving.loaded import Loaded
 from reco_serving.replies import Related
-from reco_serving.turn import choice_of, milliseconds, turn_of, understood
+from reco_serving.turn import choice_of, milliseconds, turn_of
 
 #: Makes a list by a policy at a moment, UTC microseconds, within limits where there are any.
 _List: TypeAlias = Callable[[Policy, int, Limits | None], tuple[Recommendation, ...]]
@@ -30,7 +30,8 @@ _List: TypeAlias = Callable[[Policy, int, Limits | None], tuple[Recommendation, 
 async def answer_similar(parts: Parts, body: bytes, call: Call) -> bytes:
     """POST /similar."""
     asked = read(SimilarRequest, body)
-    loaded, choice = _answering(parts, asked)
+    choice = choice_of(parts, asked.user_id)
+    loaded = choice.loaded
     bundle, n = loaded.bundle, asked.num_recommendations
     row = bundle.items.row(str(asked.product_id))
     if row < 0:
@@ -41,13 +42,14 @@ async def answer_similar(parts: Parts, body: bytes, call: Call) -> bytes:
 
     if asked.category is None and _plain(asked, loaded):
         return await _everything(parts, asked, loaded, (row,), listed, call)
-    return await _within(parts, asked, choice or Choice(loaded, loaded), (row,), listed, call)
+    return await _within(parts, asked, choice, (row,), listed, call)
 
 
 async def answer_trending(parts: Parts, body: bytes, call: Call) -> bytes:
     """POST /trending."""
     asked = read(TrendingRequest, body or b"{}")
-    loaded, choice = _answering(parts, asked)
+    choice = choice_of(parts, asked.user_id)
+    loaded = choice.loaded
     bundle, n = loaded.bundle, asked.num_recommendations
     category = category_code(asked.category, bundle)
 
@@ -56,15 +58,7 @@ async def answer_trending(parts: Parts, body: bytes, call: Call) -> bytes:
 
     if _plain(asked, loaded):
         return await _everything(parts, asked, loaded, (), listed, call)
-    return await _within(parts, asked, choice or Choice(loaded, loaded), (), listed, call)
-
-
-def _answering(parts: Parts, asked: AskedByAnybody) -> tuple[Loaded, Choice | None]:
-    """The bundle that answers, and by which choice where a user is named."""
-    if asked.user_id is None:
-        return parts.loaded(), None
-    choice = choice_of(parts, asked.user_id)
-    return choice.loaded, choice
+    return await _within(parts, asked, choice, (), listed, call)
 
 
 def _plain(asked: AskedByAnybody, loaded: Loaded) -> bool:

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from reco_assets.recommender.policy.compiled import Compiled
-from reco_assets.recommender.types import Policy, Request, UserState
-from reco_serving.answers import check_filters, resolved
+from reco_assets.recommender.types import Policy, UserState
 from reco_serving.calls import Call
 from reco_serving.choices import Choice
-from reco_serving.contract import Asked, Id
+from reco_serving.contract import Id
 from reco_serving.endpoints import Parts
 from reco_serving.ladder import FULL, NO_USER_STATE
 from reco_serving.loaded import Loaded
@@ -44,14 +43,6 @@ def choice_of(parts: Parts, user_id: Id | None) -> Choice:
     """By what this user is answered; by the champion where nobody is named."""
     champion = parts.loaded()
     return Choice(champion, champion) if user_id is None else parts.variants.of(str(user_id), champion)
-
-
-def understood(asked: Asked, loaded: Loaded) -> Request:
-    """The request in the terms of the bundle; raises BadRequest with the field that cannot be used."""
-    request = resolved(asked, loaded.bundle, 0)
-    if request.filters:
-        check_filters(request, loaded.rules)
-    return request
 
 
 @asynccontextmanager

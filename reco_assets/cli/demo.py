@@ -30,6 +30,7 @@ from reco_assets.platform.registry import CHAMPION, Registry
 from reco_assets.platform.settings import Settings
 from reco_assets.ranking.metrics import METRICS
 from reco_assets.ranking.outcome import Means, load_means
+from reco_assets.ranking.training import TrainingBudget
 from reco_assets.simulator.parameters import Parameters
 from reco_assets.simulator.shop import simulate
 from reco_serving.contract import Context, RecommendRequest
@@ -37,6 +38,7 @@ from reco_serving.contract import Context, RecommendRequest
 _SEED: Final = 7
 _WIDTH: Final = 110
 _WAIT_SECONDS: Final = 120.0
+_NIGHTLY: Final = TrainingBudget.train_decisions
 #: The assets that are told how many decisions to look at.
 _TRAINING: Final = ("training_examples", "ranker", "evaluation")
 
@@ -47,7 +49,11 @@ def demo(
     days: Annotated[int, typer.Option(help="Days of history.")] = 30,
     events: Annotated[int, typer.Option(help="Events of that history.")] = 300_000,
     decisions: Annotated[
-        int, typer.Option(min=100, help="Past decisions to learn from; a nightly retraining takes 30,000.")
+        int,
+        typer.Option(
+            min=100,
+            help=f"Past decisions to learn from; a nightly retraining takes {_NIGHTLY:,}.",
+        ),
     ] = 6_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:

@@ -48,8 +48,8 @@ _TILES = [
 class RankingConfig(dg.Config):
     """What a retraining may be told from the launchpad."""
 
-    train_decisions: int = 30_000
-    judge_decisions: int = 1_500
+    train_decisions: int = TrainingBudget.train_decisions
+    judge_decisions: int = TrainingBudget.judge_decisions
     rounds: int | None = None
     max_depth: int | None = None
     learning_rate: float | None = None

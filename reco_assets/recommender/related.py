@@ -10,12 +10,13 @@ import numpy as np
 from reco_assets.candidates.retriever import history
 from reco_assets.candidates.sources import SIMILAR
 from reco_assets.recommender.bundle import Bundle
+from reco_assets.recommender.hidden import hidden_by
 from reco_assets.recommender.policy.boosts import Boosts
 from reco_assets.recommender.policy.compiled import Compiled
 from reco_assets.recommender.policy.masks import Bools
 from reco_assets.recommender.ranked import Ranked
 from reco_assets.recommender.reasons import REASONS, explained
-from reco_assets.recommender.recommend import best_of, blocked_items, current_history, hidden_items
+from reco_assets.recommender.recommend import best_of, current_history
 from reco_assets.recommender.types import Floats, Policy, Recommendation, Request, UserState
 
 _SIMILAR: Final = np.array(SIMILAR, np.float32)
@@ -51,9 +52,7 @@ class Limits:
 
         Raises BadExpression where the filters of ``request`` cannot be used.
         """
-        within = rules.within(request) if rules is not None else None
-        blocked = blocked_items(request, current_history(request, state, now), bundle, policy)
-        hidden = hidden_items(request, blocked, bundle, within)
+        hidden = hidden_by(request, current_history(request, state, now), bundle, policy, rules)
         return cls(hidden, rules.boosts if rules is not None else None)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -91,15 +92,22 @@ def test_products_that_have_changed_since_are_named(fresh: Running) -> None:
     until(lambda: epoch(fresh) == 52, "the next epoch is applied")
 
 
-def test_the_record_of_another_worker_is_found_in_the_stream(fresh: Running) -> None:
-    mine = fresh.recommend(user_id="ann")["recommendation_id"]
+@contextmanager
+def of_another_worker(fresh: Running, chance: str, **asked: object) -> Iterator[tuple[RedisStream, str]]:
+    """The stream, and the id of a decision in it that this worker has not made."""
+    mine = fresh.recommend(user_id="ann", **asked)["recommendation_id"]
     with open_redis(fresh.settings) as client:
         until(lambda: mine in records(client), "the record is written")
         record = records(client)[mine]
-        name = f"{record.now_us:014x}" + "0" * 10
+        name = f"{record.now_us:014x}{chance}"
         other = {field: getattr(record, field) for field in record.__struct_fields__}
         stream = RedisStream(client, STREAM, PARTITIONS, KEPT)
         stream.append([(name, encode(Decided(**{**other, "recommendation_id": name})))])
+        yield stream, name
+
+
+def test_the_record_of_another_worker_is_found_in_the_stream(fresh: Running) -> None:
+    with of_another_worker(fresh, "0" * 10) as (stream, name):
         assert in_stream(stream, name) is not None
     assert asked(fresh, name)["replayed"] is True
 
@@ -107,14 +115,7 @@ def test_the_record_of_another_worker_is_found_in_the_stream(fresh: Running) -> 
 @pytest.fixture
 def drained(fresh: Running) -> Iterator[str]:
     """The id of a decision of another worker that is in the lake alone."""
-    mine = fresh.recommend(user_id="ann", num_recommendations=3)["recommendation_id"]
-    with open_redis(fresh.settings) as client:
-        until(lambda: mine in records(client), "the record is written")
-        record = records(client)[mine]
-        name = f"{record.now_us:014x}" + "1" * 10
-        other = {field: getattr(record, field) for field in record.__struct_fields__}
-        stream = RedisStream(client, STREAM, PARTITIONS, KEPT)
-        stream.append([(name, encode(Decided(**{**other, "recommendation_id": name})))])
+    with of_another_worker(fresh, "1" * 10, num_recommendations=3) as (stream, name):
         drain_all_decisions(open_lake(fresh.settings), stream)
         assert in_stream(stream, name) is None
     yield name
