@@ -36,7 +36,7 @@ def main() -> int:
     parser.add_argument("--duration", type=float, default=8.0, help="seconds that a fault lasts")
     parser.add_argument("--only", action="append", choices=list(KINDS), help="this fault; may be repeated")
     given = parser.parse_args()
-    return measured("faults", given, ("rate", "duration"), lambda home: _measure(home, given), workers=2)
+    return measured("faults", given, ("rate", "duration"), lambda home: _measure(home, given))
 
 
 def _measure(home: Served, given: argparse.Namespace) -> dict[str, Value]:
@@ -53,7 +53,7 @@ def _one(name: str, setting: Setting, rate: float, seconds: float) -> dict[str, 
     kind = KINDS[name]
     settings, home = setting.home.settings, setting.home
     with kind.around(setting):
-        environment = environment_of(settings) | {"RECO_SERVICE_WORKERS": "2"} | setting.environment
+        environment = environment_of(settings) | setting.environment
         command = {"service": ("reco_serving",)}
         with Supervised(command, environment, home.folder / f"{name}.log") as service:
             setting.service = service

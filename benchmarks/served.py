@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +30,7 @@ STRANGERS: Final = 0.05
 #: Share of requests that tell of products just looked at.
 TELLING: Final = 0.3
 #: Options that :func:`sized` adds.
-SIZES: Final = ("products", "users", "events", "trees", "depth")
+SIZES: Final = ("products", "users", "events", "trees", "depth", "workers")
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,12 @@ def sized(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--events", type=int, default=3_000_000, help="of the simulated history")
     parser.add_argument("--trees", type=int, default=150)
     parser.add_argument("--depth", type=int, default=6)
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=os.cpu_count() or 1,
+        help="processes of the service, by default one a core",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -80,7 +87,6 @@ def measured(
     given: argparse.Namespace,
     own: tuple[str, ...],
     measure: Callable[[Served], Mapping[str, Value]],
-    workers: int = 1,
 ) -> int:
     """Build a shop in a folder that goes with it, ``measure`` and report; the exit code.
 
@@ -95,7 +101,7 @@ def measured(
         with (
             # a process that was killed may still leave a file behind
             tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-            served(given, Path(folder), workers) as home,
+            served(given, Path(folder)) as home,
         ):
             results = measure(home)
     except RecoError as error:
@@ -106,10 +112,13 @@ def measured(
 
 
 @contextmanager
-def served(given: argparse.Namespace, folder: Path, workers: int = 1) -> Iterator[Served]:
+def served(given: argparse.Namespace, folder: Path) -> Iterator[Served]:
     """Simulate, fit, register, fill Redis, which ends with the block."""
     settings = Settings(
-        home=folder / "home", redis_port=free_port(), service_port=free_port(), service_workers=workers
+        home=folder / "home",
+        redis_port=free_port(),
+        service_port=free_port(),
+        service_workers=given.workers,
     )
     log(f"simulating {given.events:,} events of {given.products:,} products")
     people = max(1_000, min(given.users, given.events // 20))

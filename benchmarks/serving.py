@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.load import closed_loop, open_loop
 from benchmarks.process import free_port, process
 from benchmarks.report import Value, log, process_tree, report, rss_mb
-from benchmarks.served import bodies_of, publish, wait_for_bundle
+from benchmarks.served import SIZES, bodies_of, publish, sized, wait_for_bundle
 from benchmarks.serving_shop import Shop, fill, fitted, simulated, states
 from reco_assets.errors import RecoError
 from reco_assets.features.catalogue import RANKING_FEATURES
@@ -35,14 +35,9 @@ from reco_assets.recommender.types import Request
 def main() -> int:
     """Build, fill, start, measure; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--products", type=int, default=100_000)
-    parser.add_argument("--users", type=int, default=1_000_000)
-    parser.add_argument("--events", type=int, default=3_000_000, help="of the simulated history")
+    sized(parser)
     parser.add_argument("--duration", type=float, default=30.0, help="seconds of each measurement")
     parser.add_argument("--rate", type=float, default=200.0, help="requests a second of the open loop")
-    parser.add_argument("--trees", type=int, default=150)
-    parser.add_argument("--depth", type=int, default=6)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args()
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -50,16 +45,18 @@ def main() -> int:
     except RecoError as error:
         log(f"benchmarks.serving: {error}")
         return 1
-    parameters: dict[str, Value] = {
-        name: getattr(given, name)
-        for name in ("products", "users", "events", "duration", "rate", "trees", "depth")
-    }
+    parameters: dict[str, Value] = {name: getattr(given, name) for name in (*SIZES, "duration", "rate")}
     report("serving", parameters, results, given.json)
     return 0
 
 
 def _measure(given: argparse.Namespace, folder: Path) -> dict[str, Value]:
-    settings = Settings(home=folder / "home", redis_port=free_port(), service_port=free_port())
+    settings = Settings(
+        home=folder / "home",
+        redis_port=free_port(),
+        service_port=free_port(),
+        service_workers=given.workers,
+    )
     log(f"simulating {given.events:,} events of {given.products:,} products")
     people = max(1_000, min(given.users, given.events // 20))
     shop = simulated(given.products, people, given.events, folder / "shop")
@@ -131,20 +128,20 @@ def _inside(shop: Shop, bundle: Bundle) -> dict[str, Value]:
     people = rng.choice(len(shop.log.user_ids), min(400, len(shop.log.user_ids)), replace=False)
     known = states(shop, people)
     spent: dict[str, list[float]] = {"propose": [], "features": [], "rank": [], "recommend": []}
-    candidates = []
+    candidates, now = [], shop.now
     ranker = bundle.ranker
     assert ranker is not None
     for state in known[:50]:
-        recommend(Request(), state, bundle, bundle.policy, shop.now)
+        recommend(Request(), state, bundle, bundle.policy, now)
     for state in known:
         marks = [time.perf_counter()]
-        past, found = propose(Request(), state, bundle, bundle.policy, shop.now)
+        past, found = propose(Request(), state, bundle, bundle.policy, now)
         marks.append(time.perf_counter())
-        matrix = features_of(Request(), state, past, found, bundle, shop.now)
+        matrix = features_of(Request(), state, past, found, bundle, now)
         marks.append(time.perf_counter())
         ranker.score(matrix)
         marks.append(time.perf_counter())
-        recommend(Request(), state, bundle, bundle.policy, shop.now)
+        recommend(Request(), state, bundle, bundle.policy, now)
         marks.append(time.perf_counter())
         for name, taken in zip(spent, np.diff(marks).tolist(), strict=True):
             spent[name].append(taken * 1e3)

@@ -84,10 +84,11 @@ def states(shop: Shop, users: np.ndarray[tuple[int], np.dtype[np.int64]]) -> lis
     """The states of ``users`` (rows of the log) at the end of the history."""
     bounds = shop.log.user_bounds
     found = []
+    night = midnight(shop.now)
     for user in users.tolist():
         low, high = int(bounds[user]), int(bounds[user + 1])
         own = slice(max(low, high - RECENT), high)
-        habits = habits_of(shop.log, np.asarray(shop.items.keys), user, midnight(shop.now))
+        habits = habits_of(shop.log, np.asarray(shop.items.keys), user, night)
         bought = shop.log.item[low:high][shop.log.kind[low:high] == EventType.purchase]
         features = np.zeros(len(USER_FEATURES), np.float32)
         features[: min(2, len(features))] = high - low
@@ -114,14 +115,15 @@ def _ranker(shop: Shop, bundle: Bundle, trees: int, depth: int) -> Ranker:
     rng = np.random.default_rng(2)
     people = rng.choice(len(shop.log.user_ids), min(DECISIONS, len(shop.log.user_ids)), replace=False)
     features, grades, numbers = [], [], []
+    now = shop.now
     for number, state in enumerate(states(shop, people)):
-        past, candidates = propose(Request(), state, bundle, Policy(), shop.now)
+        past, candidates = propose(Request(), state, bundle, Policy(), now)
         keep = np.sort(rng.choice(len(candidates.items), min(100, len(candidates.items)), replace=False))
         kept = Candidates(candidates.items[keep], candidates.scores[keep])
         liking = np.log1p(np.maximum(kept.scores, 0.0)).sum(axis=1) + rng.gumbel(size=len(keep))
         grade = np.zeros(len(keep), np.int8)
         grade[np.argsort(-liking)[:5]] = (3, 2, 1, 1, 1)
-        features.append(features_of(Request(), state, past, kept, bundle, shop.now))
+        features.append(features_of(Request(), state, past, kept, bundle, now))
         grades.append(grade)
         numbers.append(np.full(len(keep), number, np.int32))
     whole = Examples(

@@ -14,15 +14,8 @@ import numpy as np
 from reco_assets.catalogue.items import product_keys
 from reco_assets.errors import BadRequest
 from reco_assets.events.contract import EventType
-from reco_assets.online.codec import (
-    CATALOGUE,
-    USER_HEAD,
-    VERSION,
-    encode_session,
-    low_bytes,
-    pack_events,
-    pack_pending,
-)
+from reco_assets.online.codec import encode_session, pack_pending
+from reco_assets.online.packing import Bought, Recent, Users, encode_users
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.related import Limits, similar, trending
 from reco_assets.recommender.state import empty_state
@@ -71,14 +64,14 @@ def _known(ids: list[str], now: int) -> Packed:
     keys = product_keys(ids)
     kinds = np.full(len(ids), int(EventType.click), np.int8)
     times = np.full(len(ids), now, np.int64)
-    bought = keys[:1]
-    head = bytes((VERSION, len(bought), 0, 0)) + CATALOGUE
-    user = b"".join(
-        (
-            head.ljust(USER_HEAD, b"\0"),
-            empty_state().features.astype("<f4").tobytes(),
-            low_bytes(bought, 6).tobytes(),
-            pack_events(keys, kinds, times).tobytes(),
+    [user] = encode_users(
+        Users(
+            features=empty_state().features.reshape(1, -1),
+            favorite_category=np.zeros(1, np.uint32),
+            first_event_time=times[:1],
+            last_event_time=times[:1],
+            recent=Recent(np.array([0, len(keys)]), keys, kinds, times),
+            bought=Bought(np.array([0, 1]), keys[:1]),
         )
     )
     kinds[-1:] = int(EventType.purchase)

@@ -26,10 +26,15 @@ from reco_assets.interactions.log import InteractionLog
 from reco_assets.recommender.types import RECENT, Habits
 
 #: Products that are remembered of a person, those with the most weight.
-REMEMBERED: Final = 32
+REMEMBERED: Final = 16
+#: Of people with more events than this. The last ``RECENT`` tell nearly as much of everybody else, and a
+#: value for each of those would take a third of the memory that the online store needs.
+LONG: Final = 2 * RECENT
 #: An event counts by its kind, halved in so many days.
 HALF_LIFE_DAYS: Final = 30.0
 DAY_US: Final = 86_400_000_000
+#: The greatest weight that a float16 holds.
+_MOST: Final = np.float32(np.finfo(np.float16).max)
 
 Doubles = npt.NDArray[np.float64]
 
@@ -99,8 +104,8 @@ def midnight(at: int) -> int:
 def habits_of(log: InteractionLog, keys: npt.NDArray[np.uint64], user: int, at: int) -> Habits:
     """What the events of ``user`` (a row of the log) before ``at`` make a habit.
 
-    Nothing where the last ``RECENT`` events are all that there is: these tell it as well. Of equal
-    weights the smaller product key comes first.
+    Nothing where there are no more than ``LONG``: the last ``RECENT`` tell it as well. Of equal weights,
+    which have the precision of a float16, the smaller product key comes first.
 
     Parameters
     ----------
@@ -109,9 +114,11 @@ def habits_of(log: InteractionLog, keys: npt.NDArray[np.uint64], user: int, at: 
     """
     low, high = log.user_bounds[user : user + 2].tolist()
     end = low + int(np.searchsorted(log.time[low:high], at))
-    if end - low <= RECENT:
+    if end - low <= LONG:
         return Habits(at=at)
     rows, weights = _weigh(log.item[low:end], log.kind[low:end], log.time[low:end], at, EVENT_WEIGHTS)
+    # as the online store keeps them: training has the same numbers
+    weights = np.minimum(weights, _MOST).astype(np.float16).astype(np.float32)
     best = np.lexsort((keys[rows], -weights))[:REMEMBERED]
     return Habits(rows[best], weights[best], at)
 
@@ -124,7 +131,7 @@ class HabitSource(Stored):
     events add what has happened since.
 
     Cost: a pass over the log to learn; ``REMEMBERED`` x ``RECENT`` steps at the most to answer. Memory: 4
-    bytes a product, and 10 bytes online for each of a person's ``REMEMBERED`` products.
+    bytes a product, and 8 bytes online for each of a person's ``REMEMBERED`` products.
 
     Attributes
     ----------

@@ -7,28 +7,34 @@ offset       bytes  content
 ===========  =====  ==========================================================================
 0            1      version of this layout
 1            1      ``b``, how many bought products follow
-2            2      zero
+2            1      ``d``, how many products the recent events are about
+3            1      unit of the recent events' times: 0 microseconds, 1 milliseconds, 2 seconds
 4            4      first four bytes of the feature catalogue's hash
 8            4      32-bit key of the favourite category, 0 for none
-12           4      zero
-16           8      time of the first event in the horizon, UTC microseconds, 0 for none
-24           8      time of the last one
-32           4 U    the user features, float32, in catalogue order
-32 + 4 U     6 b    48-bit keys of bought products, oldest first
-...          13 r   recent product events, oldest first, to the end of the value
+12           7      time of the first event in the horizon, UTC microseconds, 0 for none
+19           7      time of the last one
+26           4 U    the user features, float32, in catalogue order
+26 + 4 U     6 b    48-bit keys of bought products, oldest first
+...          6 d    48-bit keys of the products of recent events, each once
+...                 recent product events, oldest first, to the end of the value
 ===========  =====  ==========================================================================
 
-A recent event is the product's 48-bit key (6 bytes), then 7 bytes that hold its time in UTC
-microseconds (upper 53 bits) and its :class:`EventType` code (lower 3 bits). Nothing is rounded, so
-that a session feature is the same number online as in training. The events stand at the end so
-that one more can be appended to a value without reading it; readers take the last ``RECENT``.
+A recent event is a byte that holds the place of its product among the ``d`` (upper 5 bits) and its
+:class:`EventType` code (lower 3), then the time since the event before it, or since 1970 for the first:
+a whole number, zigzag, 7 bits a byte, lowest first, the upper bit set in all but the last. The unit is
+the coarsest in which nothing is rounded, so that a session feature is the same number online as in
+training. The last ``RECENT`` are kept.
 
 A user's pending value holds what was collected and is not yet in the value above: entries of 19
-bytes in the order of arrival, to the end of the value. An entry is a recent event (13 bytes), then
-the 48-bit key of its event id, by which it is found again when the event has reached the tables.
+bytes in the order of arrival, to the end of the value. An entry is an event on a product (13 bytes),
+then the 48-bit key of its event id, by which it is found again when the event has reached the tables.
+The event is the product's key (6 bytes), then 7 bytes that hold its time in UTC microseconds (upper 53
+bits) and its :class:`EventType` code (lower 3). Entries stand alone, so that one more can be appended
+to a value without reading it.
 
-A session's value is two bytes (version, zero) and recent events. A product's value is version,
-three zero bytes, catalogue hash (4), category key (4), four zero bytes, then the product features.
+A session's value is two bytes (version, zero) and events of 13 bytes, of which the last ``RECENT``
+count. A product's value is version, three zero bytes, catalogue hash (4), category key (4), four zero
+bytes, then the product features.
 """
 
 from __future__ import annotations
@@ -44,7 +50,7 @@ from reco_assets.errors import IncompatibleBundle
 from reco_assets.features.catalogue import PRODUCT_FEATURES, USER_FEATURES, catalogue_hash
 from reco_assets.recommender.types import RECENT, Floats, Int8s, Int32s, Int64s, UInt64s, UserState
 
-VERSION: Final = 1
+VERSION: Final = 2
 KEY_BYTES: Final = 6
 EVENT_BYTES: Final = 13
 PENDING_BYTES: Final = EVENT_BYTES + KEY_BYTES
@@ -55,11 +61,15 @@ PENDING_MOST: Final = 10 * RECENT
 
 CATALOGUE: Final = bytes.fromhex(catalogue_hash()[:8])
 U: Final = len(USER_FEATURES)
-USER_HEAD: Final = 32
+FIRST_AT: Final = 12
+LAST_AT: Final = 19
+USER_HEAD: Final = 26
 BOUGHT_AT: Final = USER_HEAD + 4 * U
 PRODUCT_HEAD: Final = 16
 PRODUCT_BYTES: Final = PRODUCT_HEAD + 4 * len(PRODUCT_FEATURES)
 KIND_BITS: Final = np.uint64(3)
+#: Microseconds of each unit of times, and the place of the one that is always exact.
+UNITS: Final = (1, 1_000, 1_000_000)
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -91,12 +101,14 @@ def decode_user(value: bytes, items: ItemTable) -> UserState:
     IncompatibleBundle
         The value was packed for another layout or feature catalogue.
     """
-    _check(value, BOUGHT_AT, "user")
-    bought_count = value[1]
-    keys, kinds, times = _unpack(np.frombuffer(value, np.uint8), BOUGHT_AT, bought_count, RECENT)
-    rows = items.rows(keys)
-    own, rows = rows[:bought_count], rows[bought_count:]
-    if keys.size and min(rows.min(initial=0), own.min(initial=0)) < 0:
+    _check(value)
+    packed = np.frombuffer(value, np.uint8)
+    bought_count, unit = value[1], UNITS[value[3]]
+    keys = _keys(packed, BOUGHT_AT, bought_count + value[2])
+    places, kinds, times = _recent(packed, BOUGHT_AT + KEY_BYTES * len(keys), unit)
+    found = items.rows(keys)
+    own, rows = found[:bought_count], found[bought_count:][places]
+    if keys.size and found.min() < 0:
         known = rows >= 0
         rows, kinds, times = rows[known], kinds[known], times[known]
         own = own[own >= 0]
@@ -115,7 +127,7 @@ def decode_session(value: bytes, items: ItemTable) -> tuple[Int32s, Int8s, Int64
     """Item rows, kinds and times of a session's events; products that ``items`` lacks are left out."""
     if value[:2] != SESSION_HEADER:
         raise IncompatibleBundle("reading a session's online value: it was packed by another version")
-    keys, kinds, times = _unpack(np.frombuffer(value, np.uint8), len(SESSION_HEADER), 0, RECENT)
+    keys, kinds, times = _unpack(np.frombuffer(value, np.uint8), len(SESSION_HEADER), RECENT)
     rows = items.rows(keys)
     known = rows >= 0
     return rows[known], kinds[known], times[known]
@@ -135,7 +147,7 @@ def decode_pending(value: bytes, items: ItemTable) -> tuple[Int32s, Int8s, Int64
         raise IncompatibleBundle("reading a user's pending events: they were packed by another version")
     entries = np.frombuffer(value, np.uint8).reshape(-1, PENDING_BYTES)[-PENDING_MOST:]
     events = np.ascontiguousarray(entries[:, :EVENT_BYTES]).reshape(-1)
-    keys, kinds, times = _unpack(events, 0, 0, PENDING_MOST)
+    keys, kinds, times = _unpack(events, 0, PENDING_MOST)
     rows = items.rows(keys)
     known = rows >= 0
     return rows[known], kinds[known], times[known]
@@ -160,8 +172,9 @@ def decode_products(values: list[bytes | None]) -> tuple[Int64s, Floats]:
 
 def user_times(value: bytes) -> tuple[int, int]:
     """Times of the first and the last event in the horizon, UTC microseconds; 0 for none."""
-    _check(value, BOUGHT_AT, "user")
-    return int.from_bytes(value[16:24], "little"), int.from_bytes(value[24:32], "little")
+    _check(value)
+    first, last = value[FIRST_AT:LAST_AT], value[LAST_AT:USER_HEAD]
+    return int.from_bytes(first, "little"), int.from_bytes(last, "little")
 
 
 def pack_keys(keys: UInt64s) -> bytes:
@@ -176,33 +189,66 @@ def unpack_keys(packed: bytes) -> UInt64s:
     return wide.view("<u8").reshape(-1).astype(np.uint64, copy=False)
 
 
-def _check(value: bytes, least: int, what: str) -> None:
-    if len(value) < least or value[0] != VERSION or value[4:8] != CATALOGUE:
+def _check(value: bytes) -> None:
+    whole = len(value) >= BOUGHT_AT and len(value) >= BOUGHT_AT + KEY_BYTES * (value[1] + value[2])
+    if not whole or value[0] != VERSION or value[4:8] != CATALOGUE:
         raise IncompatibleBundle(
-            f"reading a {what}'s online value: it was packed for another layout or feature catalogue",
+            "reading a user's online value: it was packed for another layout or feature catalogue",
             hint="materialize the online features again with this version of the code",
         )
 
 
 @njit(cache=True)
-def _unpack(value: Bytes, at: int, bought: int, most: int) -> tuple[UInt64s, Int8s, Int64s]:
-    """Keys of ``bought`` products and of the last ``most`` events after them; the events' kinds and times."""
-    first = at + 6 * bought
-    recent = (len(value) - first) // 13
-    if recent > most:
-        first += 13 * (recent - most)
-        recent = most
-    keys = np.empty(bought + recent, np.uint64)
-    kinds = np.empty(recent, np.int8)
-    times = np.empty(recent, np.int64)
-    for row in range(bought):
-        keys[row] = _number(value, at + 6 * row, 6)
-    for row in range(recent):
-        keys[bought + row] = _number(value, first + 13 * row, 6)
-        stamp = _number(value, first + 13 * row + 6, 7)
+def _unpack(value: Bytes, at: int, most: int) -> tuple[UInt64s, Int8s, Int64s]:
+    """Keys, kinds and times of the last ``most`` events of 13 bytes from ``at`` on."""
+    count = (len(value) - at) // 13
+    if count > most:
+        at += 13 * (count - most)
+        count = most
+    keys = np.empty(count, np.uint64)
+    kinds = np.empty(count, np.int8)
+    times = np.empty(count, np.int64)
+    for row in range(count):
+        keys[row] = _number(value, at + 13 * row, 6)
+        stamp = _number(value, at + 13 * row + 6, 7)
         kinds[row] = stamp & np.uint64(7)
         times[row] = stamp >> np.uint64(3)
     return keys, kinds, times
+
+
+@njit(cache=True)
+def _keys(value: Bytes, at: int, count: int) -> UInt64s:
+    """``count`` product keys from ``at`` on."""
+    keys = np.empty(count, np.uint64)
+    for row in range(count):
+        keys[row] = _number(value, at + 6 * row, 6)
+    return keys
+
+
+@njit(cache=True)
+def _recent(value: Bytes, at: int, unit: int) -> tuple[Int64s, Int8s, Int64s]:
+    """Places, kinds and times of the recent events from ``at`` to the end of a user's value."""
+    places = np.empty(RECENT, np.int64)
+    kinds = np.empty(RECENT, np.int8)
+    times = np.empty(RECENT, np.int64)
+    count = 0
+    time = np.int64(0)
+    while at < len(value) and count < RECENT:
+        places[count] = value[at] >> 3
+        kinds[count] = value[at] & 7
+        word = np.int64(0)
+        shift = 0
+        more = True
+        while more and at + 1 < len(value):
+            at += 1
+            more = value[at] >= 128
+            word |= (np.int64(value[at]) & 127) << shift
+            shift += 7
+        at += 1
+        time += (word >> 1) ^ -(word & 1)
+        times[count] = time * unit
+        count += 1
+    return places[:count].copy(), kinds[:count].copy(), times[:count].copy()
 
 
 @njit(cache=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,17 +13,21 @@ from numba import njit
 from reco_assets.online.codec import (
     BOUGHT_AT,
     CATALOGUE,
-    EVENT_BYTES,
+    FIRST_AT,
     KEY_BYTES,
-    KIND_BITS,
+    LAST_AT,
     PRODUCT_BYTES,
     PRODUCT_HEAD,
+    UNITS,
     USER_HEAD,
     VERSION,
     Bytes,
     low_bytes,
 )
 from reco_assets.recommender.types import BOUGHT, RECENT, Floats, Int8s, Int64s, UInt64s
+
+#: Bytes of a recent event at the most: a place and a kind, and a number of 64 bits.
+_EVENT_MOST: Final = 1 + 10
 
 
 @dataclass(frozen=True)
@@ -77,20 +82,19 @@ def encode_users(users: Users) -> list[bytes]:
     """The packed values of ``users``; of longer lists the last ``RECENT`` and ``BOUGHT`` are kept."""
     bought = np.minimum(np.diff(users.bought.offsets), BOUGHT)
     recent = np.minimum(np.diff(users.recent.offsets), RECENT)
-    starts = np.zeros(len(users.features) + 1, np.int64)
-    np.cumsum(BOUGHT_AT + KEY_BYTES * bought + EVENT_BYTES * recent, out=starts[1:])
-    packed = np.empty(int(starts[-1]), np.uint8)
-    stamps = (users.recent.times.astype(np.uint64) << KIND_BITS) | users.recent.kinds.astype(np.uint64)
-    _lay(
+    heads = _heads(users, bought)
+    most = BOUGHT_AT + KEY_BYTES * bought + (KEY_BYTES + _EVENT_MOST) * recent
+    packed = np.empty(int(most.sum()), np.uint8)
+    starts = _lay(
         packed,
-        starts,
-        _heads(users, bought),
+        heads,
         users.bought.offsets,
         users.bought.keys,
         bought,
         users.recent.offsets,
         users.recent.keys,
-        stamps,
+        users.recent.kinds,
+        users.recent.times,
         recent,
     )
     return _slices(packed, starts)
@@ -113,8 +117,8 @@ def _heads(users: Users, bought: Int64s) -> Bytes:
     heads[:, 1] = bought
     heads[:, 4:8] = np.frombuffer(CATALOGUE, np.uint8)
     heads[:, 8:12] = low_bytes(users.favorite_category.astype("<u4"), 4)
-    heads[:, 16:24] = low_bytes(users.first_event_time.astype("<i8"), 8)
-    heads[:, 24:32] = low_bytes(users.last_event_time.astype("<i8"), 8)
+    heads[:, FIRST_AT:LAST_AT] = low_bytes(users.first_event_time.astype("<i8"), LAST_AT - FIRST_AT)
+    heads[:, LAST_AT:USER_HEAD] = low_bytes(users.last_event_time.astype("<i8"), USER_HEAD - LAST_AT)
     heads[:, USER_HEAD:] = low_bytes(users.features.astype("<f4"), BOUGHT_AT - USER_HEAD)
     return heads
 
@@ -122,41 +126,80 @@ def _heads(users: Users, bought: Int64s) -> Bytes:
 @njit(cache=True)
 def _lay(
     packed: Bytes,
-    starts: Int64s,
     heads: Bytes,
     bought_offsets: Int64s,
     bought_keys: UInt64s,
     bought: Int64s,
     recent_offsets: Int64s,
     recent_keys: UInt64s,
-    stamps: UInt64s,
+    kinds: Int8s,
+    times: Int64s,
     recent: Int64s,
-) -> None:
-    """Write head, last ``bought`` keys and last ``recent`` events of each user from ``starts`` on."""
+) -> Int64s:
+    """Write head, last ``bought`` keys and last ``recent`` events of each user; where each one begins."""
+    starts = np.zeros(len(heads) + 1, np.int64)
+    distinct = np.empty(RECENT, np.uint64)
+    at = 0
     for user in range(len(heads)):
-        at = starts[user]
+        start = at
         for place in range(heads.shape[1]):
-            packed[at + place] = heads[user, place]
-        at += heads.shape[1]
+            packed[at] = heads[user, place]
+            at += 1
         end = bought_offsets[user + 1]
         for row in range(end - bought[user], end):
-            word = bought_keys[row]
-            for _ in range(6):
-                packed[at] = word & np.uint64(255)
-                word >>= np.uint64(8)
-                at += 1
+            at = _write_key(packed, at, bought_keys[row])
         end = recent_offsets[user + 1]
-        for row in range(end - recent[user], end):
-            word = recent_keys[row]
-            for _ in range(6):
-                packed[at] = word & np.uint64(255)
-                word >>= np.uint64(8)
-                at += 1
-            word = stamps[row]
-            for _ in range(7):
-                packed[at] = word & np.uint64(255)
-                word >>= np.uint64(8)
-                at += 1
+        first = end - recent[user]
+        count = 0
+        unit = len(UNITS) - 1
+        for row in range(first, end):
+            if _place(distinct, count, recent_keys[row]) == count:
+                distinct[count] = recent_keys[row]
+                count += 1
+                at = _write_key(packed, at, recent_keys[row])
+            while times[row] % UNITS[unit] != 0:
+                unit -= 1
+        packed[start + 2] = count
+        packed[start + 3] = unit
+        before = 0
+        for row in range(first, end):
+            packed[at] = _place(distinct, count, recent_keys[row]) << 3 | kinds[row]
+            time = times[row] // UNITS[unit]
+            at = _write_number(packed, at + 1, time - before)
+            before = time
+        starts[user + 1] = at
+    return starts
+
+
+@njit(cache=True)
+def _place(distinct: UInt64s, count: int, key: np.uint64) -> int:
+    """Where ``key`` is among the first ``count``; ``count`` where it is not."""
+    place = 0
+    while place < count and distinct[place] != key:
+        place += 1
+    return place
+
+
+@njit(cache=True)
+def _write_key(packed: Bytes, at: int, key: np.uint64) -> int:
+    """Write a product's key at ``at``; where it ends."""
+    for _ in range(6):
+        packed[at] = key & np.uint64(255)
+        key >>= np.uint64(8)
+        at += 1
+    return at
+
+
+@njit(cache=True)
+def _write_number(packed: Bytes, at: int, number: int) -> int:
+    """Write a whole number at ``at``, zigzag, 7 bits a byte; where it ends."""
+    word = np.uint64((number << 1) ^ (number >> 63))
+    while word >= np.uint64(128):
+        packed[at] = (word & np.uint64(127)) | np.uint64(128)
+        word >>= np.uint64(7)
+        at += 1
+    packed[at] = word
+    return at + 1
 
 
 def _slices(packed: Bytes, starts: Int64s) -> list[bytes]:

@@ -16,7 +16,7 @@ from reco_assets.simulator.parameters import DAY_US
 #: stars of a rating, the query (see history.queries) of a search, and -1 otherwise.
 EVENT: Final = np.dtype(
     [
-        ("time", "i8"),  # microseconds of the day
+        ("time", "i8"),  # microseconds of the day, whole milliseconds as browsers tell them
         ("user", "i4"),
         ("session", "i4"),  # number within the day
         ("product", "i4"),  # -1 for a search
@@ -40,6 +40,7 @@ QUERY_FORMS: Final = 4
 #: Purchases by which each user is remembered, for repeat purchases and ratings.
 BOUGHT: Final = 8
 SECOND: Final = 1_000_000
+MILLISECOND: Final = 1_000
 
 
 class Visit(NamedTuple):
@@ -83,7 +84,7 @@ def put(events: Events, filled: int, visit: Visit, kind: int, product: int, time
     if filled >= len(events) or time >= DAY_US:
         return filled
     event = events[filled]
-    event.time, event.user, event.session = time, visit.user, visit.session
+    event.time, event.user, event.session = time - time % MILLISECOND, visit.user, visit.session
     event.product, event.detail, event.kind, event.source = product, detail, kind, visit.source
     return filled + 1
 

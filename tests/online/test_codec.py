@@ -22,7 +22,6 @@ from reco_assets.online.codec import (
     decode_session,
     decode_user,
     encode_session,
-    pack_events,
     pack_keys,
     pack_pending,
     unpack_keys,
@@ -130,13 +129,15 @@ def test_a_packed_user_is_the_user(people: list[Person]) -> None:
         assert [ITEMS.ids[row] for row in state.bought] == one.bought[-BOUGHT:]
 
 
-@given(st.lists(an_event, max_size=RECENT + 30))
-@settings(max_examples=30, deadline=None)
-def test_events_can_be_appended_to_a_value_without_reading_it(events: list[Event]) -> None:
-    [value] = packed(Person(bought=["p1"]))
-    state = decode_user(value + pack_events(*columns(events)).tobytes(), ITEMS)
-    assert state.times.tolist() == [time for _, _, time in events][-RECENT:]
-    assert [ITEMS.ids[row] for row in state.bought] == ["p1"]
+@pytest.mark.parametrize(("unit", "most"), [(1, 6), (1_000, 5), (1_000_000, 3)])
+def test_times_take_the_fewer_bytes_the_coarser_their_unit(unit: int, most: int) -> None:
+    gaps = np.random.default_rng(1).integers(1, 3_600_000_000 // unit, RECENT) * unit
+    times = (1_700_000_000_000_000 + np.cumsum(gaps)).tolist()
+    [value] = packed(Person(recent=[("p1", kind % 4, time) for kind, time in enumerate(times)]))
+    [nothing] = packed(Person())
+    assert decode_user(value, ITEMS).times.tolist() == times
+    # the product once, the first time in full, and for each event its kind and the time since the last
+    assert len(value) - len(nothing) <= 6 + 9 + (RECENT - 1) * (1 + most)
 
 
 @given(st.lists(an_event, max_size=RECENT + 5))
