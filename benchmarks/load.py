@@ -19,11 +19,24 @@ _TIMEOUT_SECONDS: Final = 30.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a load: milliseconds of each right answer, and how many were not right."""
+    """What came of a load.
+
+    Attributes
+    ----------
+    milliseconds
+        Of each right answer.
+    failed
+        Statuses of the others; 0 where there was no whole answer.
+    """
 
     milliseconds: Sequence[float]
-    errors: int
+    failed: Sequence[int]
     seconds: float
+
+    @property
+    def errors(self) -> int:
+        """How many were not answered rightly."""
+        return len(self.failed)
 
     def percentile(self, share: float) -> float:
         """Latency that ``share`` per cent stay below, ms; NaN where nothing was answered."""
@@ -58,9 +71,9 @@ class Connection:
         self._port = port
         self._socket: socket.socket | None = None
 
-    def ask(self, body: bytes) -> bool:
-        """Send ``body`` and read the answer; whether it is a success."""
-        return 200 <= self.exchange(body)[0] < 300
+    def ask(self, body: bytes) -> int:
+        """Send ``body`` and read the answer; its status, 0 where there is no whole answer."""
+        return self.exchange(body)[0]
 
     def exchange(self, body: bytes, headers: bytes = b"") -> tuple[int, bytes]:
         """Send ``body`` with more ``headers`` (each with its line end); status and body of the answer.
@@ -106,9 +119,13 @@ class Connection:
         return made
 
 
+def _right(status: int) -> bool:
+    return 200 <= status < 300
+
+
 def _closed_loop(port: int, path: str, bodies: Sequence[bytes], concurrency: int, seconds: float) -> Outcome:
     taken: list[list[float]] = [[] for _ in range(concurrency)]
-    errors = [0] * concurrency
+    failed: list[int] = []
     start = time.perf_counter()
     end = start + seconds
 
@@ -118,10 +135,11 @@ def _closed_loop(port: int, path: str, bodies: Sequence[bytes], concurrency: int
             begun = time.perf_counter()
             if begun >= end:
                 break
-            if connection.ask(body):
+            status = connection.ask(body)
+            if _right(status):
                 taken[number].append((time.perf_counter() - begun) * 1e3)
             else:
-                errors[number] += 1
+                failed.append(status)
         connection.close()
 
     threads = [threading.Thread(target=client, args=(number,)) for number in range(concurrency)]
@@ -129,7 +147,7 @@ def _closed_loop(port: int, path: str, bodies: Sequence[bytes], concurrency: int
         thread.start()
     for thread in threads:
         thread.join()
-    return Outcome([one for own in taken for one in own], sum(errors), time.perf_counter() - start)
+    return Outcome([one for own in taken for one in own], failed, time.perf_counter() - start)
 
 
 def _open_loop(port: int, path: str, bodies: Sequence[bytes], rate: float, seconds: float) -> Outcome:
@@ -142,10 +160,11 @@ def _open_loop(port: int, path: str, bodies: Sequence[bytes], rate: float, secon
         connection = Connection(port, path)
         while (one := due.get()) is not None:
             moment, body = one
-            if connection.ask(body):
+            status = connection.ask(body)
+            if _right(status):
                 taken.append((time.perf_counter() - moment) * 1e3)
             else:
-                failed.append(1)
+                failed.append(status)
         connection.close()
 
     threads = [threading.Thread(target=client) for _ in range(clients)]
@@ -164,7 +183,7 @@ def _open_loop(port: int, path: str, bodies: Sequence[bytes], rate: float, secon
         due.put(None)
     for thread in threads:
         thread.join()
-    return Outcome(taken, len(failed), time.perf_counter() - start)
+    return Outcome(taken, failed, time.perf_counter() - start)
 
 
 def _apart(function: object, *arguments: object) -> Outcome:

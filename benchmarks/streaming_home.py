@@ -32,7 +32,15 @@ FOLLOWERS: Final = {
     "Dagster run": ("dagster", "job", "execute", "-m", "reco_assets.definitions", "-j", "microbatches"),
 }
 #: Settings that the processes are told.
-_TOLD: Final = ("home", "redis_port", "service_port", "stream_seconds", "memory_gb", "decision_evidence")
+_TOLD: Final = (
+    "home",
+    "redis_port",
+    "service_port",
+    "service_workers",
+    "stream_seconds",
+    "memory_gb",
+    "decision_evidence",
+)
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,33 @@ def accumulate(
 
 
 @njit(cache=True)
+def summed_by(codes: Int32s, weights: Floats) -> tuple[Int32s, Floats]:
+    """Distinct ``codes``, rising, without those below 0, and the sum of the ``weights`` of each.
+
+    For a handful: each code is looked for among those before it.
+    """
+    distinct = np.empty(len(codes), np.int32)
+    sums = np.empty(len(codes), np.float64)
+    count = 0
+    for at in range(len(codes)):
+        code = codes[at]
+        if code < 0:
+            continue
+        place = count
+        while place > 0 and distinct[place - 1] >= code:
+            place -= 1
+        if place == count or distinct[place] != code:
+            for later in range(count, place, -1):
+                distinct[later] = distinct[later - 1]
+                sums[later] = sums[later - 1]
+            distinct[place] = code
+            sums[place] = 0.0
+            count += 1
+        sums[place] += weights[at]
+    return distinct[:count], sums[:count].astype(np.float32)
+
+
+@njit(cache=True)
 def strongest(
     history: Int32s, weights: Floats, indptr: Int64s, indices: Int32s, values: Floats, target: int
 ) -> int:

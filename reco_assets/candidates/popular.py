@@ -8,7 +8,7 @@ from typing import ClassVar, Final, Self
 import numpy as np
 import polars as pl
 
-from reco_assets.candidates.kernels import accumulate
+from reco_assets.candidates.kernels import accumulate, summed_by
 from reco_assets.candidates.retriever import (
     EVENT_WEIGHTS,
     DenseQuery,
@@ -131,11 +131,8 @@ class GroupPopular(Stored):
     def query(self, history: History, scratch: Scratch) -> DenseQuery:
         """Sum over the history's groups, by the weight of their events."""
         dense, touched = scratch.take()
-        codes = self.group[history.items]
-        known = codes >= 0
-        distinct, inverse = np.unique(codes[known], return_inverse=True)
-        weights = np.bincount(inverse, history.weights[known], len(distinct)).astype(np.float32)
-        count = accumulate(distinct, weights, self.indptr, self.indices, self.weights, dense, touched)
+        codes, weights = summed_by(self.group[history.items], history.weights)
+        count = accumulate(codes, weights, self.indptr, self.indices, self.weights, dense, touched)
         return DenseQuery(dense, touched, count)
 
     def listed(self, names: list[str], column: str, items: ItemTable) -> pl.DataFrame:

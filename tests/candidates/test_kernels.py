@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reco_assets.candidates.fit_kernels import group_rows
-from reco_assets.candidates.kernels import dot_rows, head_scores, strongest, top_rows, union
+from reco_assets.candidates.kernels import dot_rows, head_scores, strongest, summed_by, top_rows, union
 
 Rows = st.lists(st.integers(0, 19), max_size=20, unique=True)
 
@@ -37,6 +37,16 @@ def test_rows_are_grouped_in_the_order_asked_for() -> None:
     ptr, rows = group_rows(np.array([2, 0, 2, 2], np.int32), np.array([3, 1, 2, 0], np.int64), 4)
     assert ptr.tolist() == [0, 1, 1, 4, 4]
     assert rows.tolist() == [1, 3, 2, 0]
+
+
+@given(st.lists(st.tuples(st.integers(-1, 6), st.integers(0, 9)), max_size=20))
+@settings(max_examples=100, deadline=None)
+def test_weights_are_summed_by_code_and_what_has_none_is_left_out(told: list[tuple[int, int]]) -> None:
+    codes, weights = np.array(told, np.int32).reshape(-1, 2).T
+    found, sums = summed_by(np.ascontiguousarray(codes), weights.astype(np.float32))
+    wanted = sorted({code for code, _ in told if code >= 0})
+    assert found.tolist() == wanted
+    assert sums.tolist() == [sum(weight for one, weight in told if one == code) for code in wanted]
 
 
 def test_the_strongest_link_weighs_the_event_and_the_neighbour() -> None:

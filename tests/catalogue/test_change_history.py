@@ -179,7 +179,7 @@ def histories(messages: Sequence[object], table: str) -> pl.DataFrame:
     return order_history(changes)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_order_and_repetition_of_the_changes_is_the_same_history(data: st.DataObject) -> None:
     table = data.draw(st.sampled_from(sorted(ENTITIES)))
@@ -191,7 +191,7 @@ def test_any_order_and_repetition_of_the_changes_is_the_same_history(data: st.Da
     assert not any(faults(made, made.columns[0]).values())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(logs("products"))
 def test_the_history_is_what_the_log_says_at_every_moment(log: list[Row]) -> None:
     made = histories(log, "products")

@@ -100,7 +100,7 @@ events = st.fixed_dictionaries(
 
 
 @given(st.lists(events, min_size=1, max_size=30))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_a_quick_yes_is_the_contracts_own_verdict(changes: list[dict[str, object]]) -> None:
     payloads = [written(**fields) for fields in changes]
     for payload, verdict in zip(payloads, verdicts(payloads, NOW), strict=True):

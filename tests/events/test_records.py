@@ -75,7 +75,7 @@ def test_a_header_may_begin_with_a_byte_order_mark() -> None:
 CELLS = st.text(st.sampled_from('ab1,"\n ;'), max_size=5)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=12), st.integers(1, 40))
 def test_what_the_standard_library_writes_is_read_back_whatever_the_pieces(
     rows: list[tuple[str, str, str]], size: int

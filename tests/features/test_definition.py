@@ -132,7 +132,7 @@ def product_by_hand(rows: list[Event], name: str, as_of: datetime) -> dict[str, 
     }
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=histories(), asked=st.lists(TIMES, min_size=1, max_size=12, unique=True))
 def test_features_are_what_their_definition_says(rows: list[Event], asked: list[datetime]) -> None:
     engine = DuckDBEngine(Lake("unused"), threads=1, memory_gb=1)
