@@ -4,16 +4,13 @@ import dagster as dg
 import polars as pl
 
 from reco_assets.features import pipeline
-from reco_assets.features.catalogue import PRODUCT_FEATURES, USER_FEATURES, Feature, all_features
+from reco_assets.features.catalogue import PRODUCT_FEATURES, USER_FEATURES, Feature
+from reco_assets.features.described import features_described, sums_described
 from reco_assets.monitoring.checks import results, specs
 from reco_assets.monitoring.findings import Finding, has_rows, in_range, no_nulls, unique
 from reco_assets.monitoring.metadata import add_daily_metadata, table_metadata
 from reco_assets.monitoring.plots import daily_bars, histograms
 from reco_assets.platform.resources import DAILY, ONE_RUN, Platform, days_of
-
-_DESCRIBED = {feature.name: feature.description for feature in all_features()} | {
-    "revision": "0 for a day made as a whole, rising for rows of micro-batches; the highest one holds."
-}
 
 
 def _daily_table(
@@ -25,6 +22,7 @@ def _daily_table(
     ranges: dict[str, tuple[float, float]] | None = None,
 ) -> dg.AssetsDefinition:
     day = "as_of" if features else "event_date"
+    described = features_described(features[0].entity) if features else sums_described()
 
     @dg.asset(
         name=name,
@@ -63,7 +61,7 @@ def _daily_table(
                 sample,
                 version=written.version,
                 rows=lake.rows(f"gold/{name}"),
-                descriptions=_DESCRIBED,
+                descriptions=described,
                 pictures=pictures,
             ),
         )
