@@ -1,4 +1,4 @@
-"""What the columns of the window and feature tables hold, in words."""
+"""What the columns of the window and feature tables hold, beside those that say whose they are."""
 
 from __future__ import annotations
 
@@ -6,17 +6,6 @@ from typing import Final
 
 from reco_assets.features.catalogue import all_features
 
-#: Columns that say whose row it is, and of when.
-_KEYS: Final = {
-    "user_id": "Who; a visitor id where nobody is logged in.",
-    "product_id": "Which product.",
-    "category": "Category path of the product at the time of the event.",
-    "window_start": "Begin of the 5 minutes, UTC.",
-    "event_date": "Day of the events, UTC.",
-    "as_of": "The day at whose end the values hold.",
-    "as_of_time": "The moment from which they hold, UTC: the midnight after that day.",
-    "revision": "0 for a day made as a whole, rising for rows of micro-batches; the highest one holds.",
-}
 #: What a tile or a day sums, all of it integers; money is in units of 0.0001.
 _SUMS: Final = {
     "events": "Events of any type but impressions.",
@@ -44,10 +33,9 @@ _SUMS: Final = {
 
 def sums_described() -> dict[str, str]:
     """Columns of tables of tiles and days."""
-    return _KEYS | _SUMS
+    return dict(_SUMS)
 
 
 def features_described(entity: str) -> dict[str, str]:
     """Columns of the feature table of an ``entity``: user or product."""
-    own = {feature.name: feature.description for feature in all_features() if feature.entity == entity}
-    return _KEYS | own
+    return {feature.name: feature.description for feature in all_features() if feature.entity == entity}

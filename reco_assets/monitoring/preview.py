@@ -9,6 +9,8 @@ from typing import Final
 
 import polars as pl
 
+from reco_assets.monitoring.vocabulary import WORDS
+
 #: The most characters of one cell; the rest is cut, since a page shows a glimpse.
 _WIDEST: Final = 60
 
@@ -23,8 +25,8 @@ class Column:
 
 
 def columns(schema: Mapping[str, pl.DataType], descriptions: Mapping[str, str] | None = None) -> list[Column]:
-    """Columns of ``schema`` in order, each with its description where there is one."""
-    known = descriptions or {}
+    """Columns of ``schema`` in order; ``descriptions`` come before what the name means in all tables."""
+    known = {**WORDS, **(descriptions or {})}
     return [Column(name, str(dtype), known.get(name, "")) for name, dtype in schema.items()]
 
 

@@ -7,6 +7,7 @@ import dagster as dg
 import polars as pl
 
 from reco_assets.errors import BadInput, IncompatibleBundle
+from reco_assets.features.catalogue import RANKING_FEATURES
 from reco_assets.interactions.assets import load_learning_log
 from reco_assets.monitoring.checks import results, specs
 from reco_assets.monitoring.findings import Finding, has_rows, no_nulls
@@ -34,6 +35,7 @@ from reco_assets.ranking.training import (
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.types import Policy
 
+_FEATURES = {feature.name: feature.description for feature in RANKING_FEATURES}
 #: What the windowed features at past moments are read from.
 _TILES = [
     "user_windows",
@@ -110,7 +112,7 @@ def training_examples(
     volume = has_rows(table.lazy())
     return dg.MaterializeResult(
         metadata={
-            **table_metadata(table, version=version),
+            **table_metadata(table, version=version, descriptions=_FEATURES),
             "decisions": len(training) + len(validation),
             "rows of logged answers": len(rows) - own,
             "positives": int((table["grade"] > 0).sum()),

@@ -9,6 +9,7 @@ import polars as pl
 
 from reco_assets.monitoring.metadata import table_metadata
 from reco_assets.monitoring.preview import Column, columns, preview, ranges
+from reco_assets.monitoring.vocabulary import WORDS
 
 FRAME = pl.DataFrame(
     {
@@ -50,9 +51,10 @@ def test_an_empty_table_has_ranges_without_values() -> None:
 
 def test_columns_carry_their_descriptions() -> None:
     assert columns(FRAME.schema, {"clicks": "Pages opened."})[:2] == [
-        Column("user_id", "String"),
+        Column("user_id", "String", WORDS["user_id"]),
         Column("clicks", "Int64", "Pages opened."),
     ]
+    assert columns({"unheard_of": pl.Int64()}) == [Column("unheard_of", "Int64")]
 
 
 def test_metadata_counts_rows_and_names_the_version() -> None:

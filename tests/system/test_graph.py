@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+import dagster as dg
 import polars as pl
 
 from reco_assets.platform.artifacts import Artifacts
@@ -78,3 +79,19 @@ def test_a_day_materialized_again_gives_the_same_and_leaves_the_other_days_their
 def test_the_registry_moves_the_alias_only_once_a_bundle_passed(shop: Shop) -> None:
     registry = Registry(Settings(home=shop.home))
     assert [move.version for move in registry.promotions()] == [registry.version_of(CHAMPION)]
+
+
+def test_every_column_of_every_table_is_described_on_its_page(shop: Shop) -> None:
+    told: dict[str, list[str]] = {}
+    with dg.DagsterInstance.from_config(str(shop.home / "dagster")) as instance:
+        for key in instance.all_asset_keys():
+            event = instance.get_latest_materialization_event(key)
+            assert event is not None
+            assert event.asset_materialization is not None
+            schema = event.asset_materialization.metadata.get("dagster/column_schema")
+            if schema is not None:
+                assert isinstance(schema.value, dg.TableSchema)
+                silent = [column.name for column in schema.value.columns if not column.description]
+                told[key.to_user_string()] = silent
+    assert len(told) > 20
+    assert {name: silent for name, silent in told.items() if silent} == {}
