@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -186,6 +187,8 @@ def fill(client: redis.Redis, shop: Shop, users: int) -> dict[str, float]:
             known = ((f"user-{k}", of_lives[k % lives]) for k in numbers.tolist())
             write_habits(client, ((name, value) for name, value in known if value is not None), ttl_days=30)
             log(f"  {numbers[-1] + 1:,} users in Redis")
+    while client.info("persistence")["aof_rewrite_in_progress"]:
+        time.sleep(0.2)  # until then what is written meanwhile is in memory twice
     grown = client.info("memory")["used_memory"] - before
     return {
         "redis_mb_per_million_users": round(grown / users, 1),
