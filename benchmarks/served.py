@@ -111,15 +111,17 @@ def measured(
     return 0
 
 
+def home_in(folder: Path, workers: int) -> Settings:
+    """Settings of a home in ``folder`` with ports of its own and so many workers of the service."""
+    return Settings(
+        home=folder / "home", redis_port=free_port(), service_port=free_port(), service_workers=workers
+    )
+
+
 @contextmanager
 def served(given: argparse.Namespace, folder: Path) -> Iterator[Served]:
     """Simulate, fit, register, fill Redis, which ends with the block."""
-    settings = Settings(
-        home=folder / "home",
-        redis_port=free_port(),
-        service_port=free_port(),
-        service_workers=given.workers,
-    )
+    settings = home_in(folder, given.workers)
     log(f"simulating {given.events:,} events of {given.products:,} products")
     people = max(1_000, min(given.users, given.events // 20))
     shop = simulated(given.products, people, given.events, folder / "shop")

@@ -20,9 +20,9 @@ import httpx
 import numpy as np
 
 from benchmarks.load import closed_loop, open_loop
-from benchmarks.process import free_port, process
+from benchmarks.process import process
 from benchmarks.report import Value, log, process_tree, report, rss_mb
-from benchmarks.served import SIZES, bodies_of, publish, sized, wait_for_bundle
+from benchmarks.served import SIZES, bodies_of, home_in, publish, sized, wait_for_bundle
 from benchmarks.serving_shop import Shop, fill, fitted, simulated, states
 from reco_assets.errors import RecoError
 from reco_assets.features.catalogue import RANKING_FEATURES
@@ -52,12 +52,7 @@ def main() -> int:
 
 
 def _measure(given: argparse.Namespace, folder: Path) -> dict[str, Value]:
-    settings = Settings(
-        home=folder / "home",
-        redis_port=free_port(),
-        service_port=free_port(),
-        service_workers=given.workers,
-    )
+    settings = home_in(folder, given.workers)
     log(f"simulating {given.events:,} events of {given.products:,} products")
     people = max(1_000, min(given.users, given.events // 20))
     shop = simulated(given.products, people, given.events, folder / "shop")

@@ -26,10 +26,7 @@ from reco_assets.monitoring.plots import daily_bars, metric_bars
 from reco_assets.platform.resources import DAILY, ONE_RUN, Platform, days_of
 
 #: Columns that silver adds to the contract's.
-_ADDED = {
-    "category": "Category path of the product at the time of the event.",
-    "event_date": "Day of the event, UTC.",
-}
+_ADDED = {"category": "Category path of the product at the time of the event."}
 
 
 @dg.asset(

@@ -68,7 +68,7 @@ BOUGHT_AT: Final = USER_HEAD + 4 * U
 PRODUCT_HEAD: Final = 16
 PRODUCT_BYTES: Final = PRODUCT_HEAD + 4 * len(PRODUCT_FEATURES)
 KIND_BITS: Final = np.uint64(3)
-#: Microseconds of each unit of times, and the place of the one that is always exact.
+#: Microseconds of each unit of times; the first is always exact.
 UNITS: Final = (1, 1_000, 1_000_000)
 
 Bytes = npt.NDArray[np.uint8]

@@ -12,7 +12,7 @@ from reco_assets.candidates.habits import LONG, habits_of, midnight
 from reco_assets.catalogue.items import product_keys
 from reco_assets.errors import IncompatibleBundle
 from reco_assets.online import keys
-from reco_assets.online.habits import HEAD, decode_habits, encode_habits, habit_values, made_at, write_habits
+from reco_assets.online.habits import decode_habits, encode_habits, habit_values, made_at, write_habits
 from tests.candidates.shops import DAY, NOW, Product, click, log, shop
 
 SHOP = shop(*(Product(f"p{n:02d}") for n in range(40)))
@@ -61,4 +61,4 @@ def test_values_are_replaced_one_by_one_and_live_as_long_as_told(store: redis.Re
 
 def test_an_empty_habit_is_a_head_alone() -> None:
     made = habits_of(LOG, np.asarray(SHOP.keys), 1, AT)
-    assert len(encode_habits(product_keys([]), made)) == HEAD
+    assert len(encode_habits(product_keys([]), made)) == 4

@@ -211,7 +211,7 @@ def cases(draw: st.DrawFn) -> Case:
     return Case(shape, draw(documents()), request, person)
 
 
-LAW = settings(max_examples=80, deadline=None)
+LAW = settings(max_examples=150, deadline=None)
 
 
 @LAW

@@ -100,7 +100,7 @@ def cases(draw: st.DrawFn) -> Case:
     )
 
 
-LAW = settings(max_examples=80, deadline=None)
+LAW = settings(max_examples=150, deadline=None)
 
 
 @LAW

@@ -83,7 +83,7 @@ operations = st.lists(
 )
 
 
-@settings(max_examples=5, deadline=None, phases=[Phase.generate])
+@settings(max_examples=8, deadline=None, phases=[Phase.generate])
 @given(seed=st.integers(0, 999), script=operations, indexed=st.booleans())
 def test_any_interleaving_ends_in_the_tables_of_one_batch(
     seed: int, script: list[tuple[object, ...]], indexed: bool
