@@ -19,11 +19,11 @@ from deltalake import DeltaTable
 
 from reco_assets.events.contract import QUARANTINE_SCHEMA, RAW_SCHEMA, VERSION
 from reco_assets.events.importer import EVENTS, QUARANTINE
-from reco_assets.events.staging import StagedAppend
 from reco_assets.events.validate import validate
 from reco_assets.events.wire import json_rows
 from reco_assets.platform.increments import until_alone
 from reco_assets.platform.lake import Lake
+from reco_assets.platform.staging import Staged
 from reco_assets.platform.streams.positions import places_of, progress_of, recorded_in, unread
 from reco_assets.platform.streams.stream import Record, Stream
 
@@ -187,6 +187,6 @@ def _commit(
     progress: dict[str, int],
     onto: DeltaTable,
 ) -> int:
-    staged = StagedAppend(lake, table, schema, order="event_date" if "event_date" in schema else None)
+    staged = Staged(lake, table, schema, order="event_date" if "event_date" in schema else None)
     staged.write(rows)
-    return staged.commit(progress, onto)
+    return staged.append(progress, onto)

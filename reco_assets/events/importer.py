@@ -29,10 +29,10 @@ from reco_assets.events.observations import (
     Changes,
 )
 from reco_assets.events.report import ImportReport, Progress
-from reco_assets.events.staging import StagedAppend
 from reco_assets.events.validate import validate
 from reco_assets.events.values import as_number
 from reco_assets.platform.lake import Lake
+from reco_assets.platform.staging import Staged
 
 EVENTS: Final = "raw/events"
 QUARANTINE: Final = "raw/quarantine"
@@ -103,10 +103,10 @@ class _Run:
         self._duplicates = Duplicates(lake, own_ids=adapter.own_ids)
         self._products = Changes("product_id", PRODUCT_ATTRIBUTES)
         self._users = Changes("user_id", USER_ATTRIBUTES)
-        self._to_quarantine = StagedAppend(lake, QUARANTINE, QUARANTINE_SCHEMA)
-        self._to_catalogue = StagedAppend(lake, CATALOGUE, CATALOGUE_SCHEMA)
-        self._to_users = StagedAppend(lake, USERS, USERS_SCHEMA)
-        self._to_events = StagedAppend(lake, EVENTS, RAW_SCHEMA, order="event_date")
+        self._to_quarantine = Staged(lake, QUARANTINE, QUARANTINE_SCHEMA)
+        self._to_catalogue = Staged(lake, CATALOGUE, CATALOGUE_SCHEMA)
+        self._to_users = Staged(lake, USERS, USERS_SCHEMA)
+        self._to_events = Staged(lake, EVENTS, RAW_SCHEMA, order="event_date")
         self.report = ImportReport(files=1)
 
     def take(self, batch: Batch) -> None:
@@ -145,8 +145,8 @@ class _Run:
             (self._to_users, USERS, {self._delivery: self._to_users.rows}),
         ):
             if staged.rows and all(self._lake.progress(table, key) is None for key in progress):
-                staged.commit(progress)
-        self._to_events.commit({self._delivery: self.report.rows})
+                staged.append(progress)
+        self._to_events.append({self._delivery: self.report.rows})
 
     def _said(self, events: pl.DataFrame, schema: dict[str, pl.DataType]) -> pl.DataFrame:
         """What ``events`` say of their products or users, as columns of ``schema``."""

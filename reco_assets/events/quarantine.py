@@ -12,9 +12,9 @@ from reco_assets.events.contract import QUARANTINE_SCHEMA, RAW_SCHEMA
 from reco_assets.events.duplicates import Duplicates
 from reco_assets.events.importer import EVENTS, QUARANTINE, stamped
 from reco_assets.events.report import ImportReport
-from reco_assets.events.staging import StagedAppend
 from reco_assets.events.validate import validate
 from reco_assets.platform.lake import Lake
+from reco_assets.platform.staging import Staged
 
 #: What was cut off is not in the bytes: no contract can bring it back.
 CUT: Final = "cut line"
@@ -71,7 +71,7 @@ def replay(lake: Lake, now: datetime) -> ImportReport:
     for_good = rows.filter(cut)
     report += _still_bad(for_good["reasons"])
     duplicates = Duplicates(lake, own_ids=True)
-    staged = StagedAppend(lake, EVENTS, RAW_SCHEMA, order="event_date")
+    staged = Staged(lake, EVENTS, RAW_SCHEMA, order="event_date")
     for (reader, delivery), part in rows.filter(~cut).group_by("reader", "delivery", maintain_order=True):
         again = reread(str(reader), part["payload"], part["delivery_position"])
         verdict = validate(again, now)
@@ -88,7 +88,7 @@ def replay(lake: Lake, now: datetime) -> ImportReport:
         )
         report += _still_bad(verdict.rejected["reasons"])
     if staged.rows:
-        staged.commit({})
+        staged.append({})
     return report
 
 

@@ -33,7 +33,8 @@ def build_interactions(engine: Engine, first: date, last: date) -> Written:
         if gone.height:
             raw = raw.anti_join(engine.arrow(gone.to_arrow()), "event_id")
         history = silver.category_history(engine.table("silver/products"))
-        rows = silver.interactions(raw, history)
+        repeated = engine.arrow(engine.to_arrow(silver.repeated_ids(raw)))
+        rows = silver.interactions(raw, repeated, history)
         rows = rows.filter(rows.event_date.between(first, last))
         progress = made_from(RAW, version, first, last)
         if orders != NO_ORDERS:

@@ -43,29 +43,40 @@ MARGIN_DAYS: Final = 1
 _ALWAYS: Final = 2**62
 
 
-def interactions(raw: ir.Table, categories: ir.Table) -> ir.Table:
+def interactions(raw: ir.Table, repeated: ir.Table, categories: ir.Table) -> ir.Table:
     """The events of ``raw``, each once, with ``category`` as of the event.
 
     Parameters
     ----------
     raw
         ``RAW_COLUMNS`` of ``raw/events``; to decide a day, the ``MARGIN_DAYS`` before it are needed.
+    repeated
+        What :func:`repeated_ids` makes of ``raw``.
     categories
         What :func:`category_history` makes.
     """
-    return with_categories(unique_events(raw), categories).select(*COLUMNS)
+    return with_categories(unique_events(raw, repeated), categories).select(*COLUMNS)
 
 
-def unique_events(raw: ir.Table) -> ir.Table:
+def repeated_ids(raw: ir.Table) -> ir.Table:
+    """Hashes of the ids of ``raw`` that come more than once: few, and found by the ids alone.
+
+    Best computed before the rest: within one query an engine keeps all columns of all events until
+    it knows them.
+    """
+    hashed = raw.select(_hash=hash64(raw.event_id))
+    counted = hashed.group_by("_hash").agg(_copies=hashed.count())
+    return counted.filter(counted._copies > 1).select("_hash")
+
+
+def unique_events(raw: ir.Table, repeated: ir.Table) -> ir.Table:
     """``raw`` with one row per event.
 
     Of rows with one ``event_id`` the earliest ``timestamp`` stays; among equal ones the smallest
     content, field by field, so that the winner does not depend on which copy was delivered first.
-    Nearly all ids come once, so only those whose hash comes twice are sorted.
+    Nearly all ids come once, so only those whose hash is ``repeated`` are sorted.
     """
     hashed = raw.mutate(_hash=hash64(raw.event_id))
-    counted = hashed.group_by("_hash").agg(_copies=hashed.count())
-    repeated = counted.filter(counted._copies > 1).select("_hash")
     once = hashed.anti_join(repeated, "_hash").drop("_hash")
     often = hashed.semi_join(repeated, "_hash").drop("_hash")
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from itertools import count
-from typing import cast
+from typing import Final, cast
 
 import duckdb
 import ibis
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
+import polars as pl
 import pyarrow as pa
 import sqlglot
 from deltalake import DeltaTable
@@ -22,9 +23,12 @@ from typing_extensions import override
 
 from reco_assets.platform.engine import Engine, Written, day_column, plain
 from reco_assets.platform.lake import PARTITIONS, Lake, within
+from reco_assets.platform.staging import Staged
 
-#: Rows handed to the Delta writer at a time.
-BATCH = 65_536
+#: Rows that come out of DuckDB at a time.
+BATCH: Final = 65_536
+#: Rows that are kept until they are written, a file for each of their days.
+_HELD: Final = 2_000_000
 
 #: Spark's names of the functions in platform/engine.py, and the dates that both engines share.
 _FUNCTIONS = """
@@ -57,6 +61,7 @@ class DuckDBEngine(Engine):
             options["threads"] = threads
         self._connection = duckdb.connect(config=options)
         self._connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+        self._connection.execute("SET produce_arrow_string_view = true")  # as Polars has it: not copied
         self._connection.execute(_FUNCTIONS)
         self._names = (f"source_{number}" for number in count())
 
@@ -124,8 +129,12 @@ class DuckDBEngine(Engine):
         progress: Mapping[str, int] | None = None,
         onto: DeltaTable | None = None,
     ) -> Written:
-        rows = _Counted(self._reader(expression))
-        return Written(self.lake.replace_window(name, rows.reader, first, last, progress, onto), rows.count)
+        reader = self._reader(expression)
+        nothing = pl.DataFrame(reader.schema.empty_table())
+        staged = Staged(self.lake, name, nothing.schema, held=_HELD)
+        for batch in reader:
+            staged.write(pl.DataFrame(batch))
+        return Written(staged.replace_window(first, last, progress, onto), staged.rows)
 
     @override
     def replace(self, name: str, expression: ir.Table, **metadata: str) -> Written:

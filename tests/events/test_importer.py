@@ -15,8 +15,8 @@ from reco_assets.events.adapters.parquet import Parquet
 from reco_assets.events.contract import QUARANTINE_SCHEMA, RAW_SCHEMA
 from reco_assets.events.importer import import_files
 from reco_assets.events.quarantine import quarantined, replay, summary
-from reco_assets.events.staging import StagedAppend
 from reco_assets.platform.lake import Lake
+from reco_assets.platform.staging import Staged
 from tests.builders import click, events, purchase
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
@@ -54,9 +54,9 @@ class Crash(Exception):
 
 def crash_at(table: str, monkey: pytest.MonkeyPatch, *, after: bool) -> None:
     """From now on the process ends right before, or right after, the commit of ``table``."""
-    real = StagedAppend.commit
+    real = Staged.append
 
-    def commit(staged: StagedAppend, progress: Mapping[str, int]) -> int:
+    def append(staged: Staged, progress: Mapping[str, int]) -> int:
         if staged.table == table and not after:
             raise Crash
         version = real(staged, progress)
@@ -64,7 +64,7 @@ def crash_at(table: str, monkey: pytest.MonkeyPatch, *, after: bool) -> None:
             raise Crash
         return version
 
-    monkey.setattr(StagedAppend, "commit", commit)
+    monkey.setattr(Staged, "append", append)
 
 
 def content(lake: Lake) -> dict[str, list[tuple[object, ...]]]:

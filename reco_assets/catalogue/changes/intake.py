@@ -19,9 +19,9 @@ from reco_assets.catalogue.changes.report import ChangeReport
 from reco_assets.catalogue.changes.table import CHANGES, CHANGES_SCHEMA, Reader
 from reco_assets.events.contract import QUARANTINE_SCHEMA, RAW_SCHEMA
 from reco_assets.events.importer import QUARANTINE, stamped
-from reco_assets.events.staging import StagedAppend
 from reco_assets.events.validate import validate
 from reco_assets.platform.lake import Lake
+from reco_assets.platform.staging import Staged
 
 #: Purchases that are compared with those of the lake at once; comparing reads the events of their days.
 _COMPARED: Final = 200_000
@@ -40,9 +40,9 @@ class Intake:
             lake.ensure(table, schema)
         #: The tables as they were when it was decided what to read; of two who read the same, one wins.
         self.changes, self.quarantine = lake.open(CHANGES), lake.open(QUARANTINE)
-        self._to_quarantine = StagedAppend(lake, QUARANTINE, QUARANTINE_SCHEMA)
-        self._to_events = StagedAppend(lake, EVENTS, RAW_SCHEMA, order="event_date")
-        self._to_changes = StagedAppend(lake, CHANGES, CHANGES_SCHEMA)
+        self._to_quarantine = Staged(lake, QUARANTINE, QUARANTINE_SCHEMA)
+        self._to_events = Staged(lake, EVENTS, RAW_SCHEMA, order="event_date")
+        self._to_changes = Staged(lake, CHANGES, CHANGES_SCHEMA)
         self._held: list[pl.DataFrame] = []
         self._made: list[pl.DataFrame] = []
         self.report = ChangeReport()
@@ -74,10 +74,10 @@ class Intake:
         """
         self._write_purchases()
         if self._to_quarantine.rows:
-            self._to_quarantine.commit(judged, self.quarantine)
+            self._to_quarantine.append(judged, self.quarantine)
         if self._to_events.rows:
-            self._to_events.commit({})
-        self._to_changes.commit(done, self.changes)
+            self._to_events.append({})
+        self._to_changes.append(done, self.changes)
 
     def _hold_purchases(self, delivery: str, changes: pl.DataFrame) -> dict[str, int]:
         """Keep the purchases of some changes; why other order lines are none."""
