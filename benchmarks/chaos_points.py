@@ -14,7 +14,7 @@ from typing import Final, cast
 import redis
 
 from benchmarks.supervised import Supervised, kill_redis, revive_redis
-from reco_assets.events.importer import EVENTS, QUARANTINE
+from reco_assets.events.contract import EVENTS, QUARANTINE
 from reco_assets.features.meaning import FOLLOWING
 from reco_assets.features.pipeline import PRODUCT_FEATURES
 from reco_assets.online import keys

@@ -13,7 +13,7 @@ import redis
 from benchmarks.process import free_port
 from benchmarks.report import Stopwatch, Value, log
 from benchmarks.streaming_home import last_micro_batch
-from reco_assets.events.importer import EVENTS, QUARANTINE
+from reco_assets.events.contract import EVENTS, QUARANTINE
 from reco_assets.features.meaning import differences
 from reco_assets.features.pipeline import BUILDS, INTERACTIONS
 from reco_assets.interactions.pipeline import build_interactions

@@ -36,7 +36,8 @@ from reco_assets.catalogue.history import product_history
 from reco_assets.catalogue.ingest import PRODUCTS, ingest_files
 from reco_assets.errors import RecoError
 from reco_assets.events.adapters.parquet import Parquet
-from reco_assets.events.importer import EVENTS, import_files
+from reco_assets.events.contract import EVENTS
+from reco_assets.events.importer import import_files
 from reco_assets.features.catalogue import USER_FEATURES, names
 from reco_assets.features.windows import WATERMARK_US, WINDOW_US
 from reco_assets.online import keys

@@ -28,7 +28,7 @@ from benchmarks.streaming_home import environment_of, private
 from reco_assets.catalogue.history import product_history
 from reco_assets.catalogue.ingest import PRODUCTS, ingest_files
 from reco_assets.errors import MissingDependency, RecoError
-from reco_assets.events.importer import EVENTS
+from reco_assets.events.contract import EVENTS
 from reco_assets.platform.lake import Lake
 from reco_assets.platform.settings import Settings
 from reco_assets.simulator.catalogue import product_observations

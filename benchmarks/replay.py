@@ -34,8 +34,7 @@ from benchmarks.streaming_home import (
 )
 from reco_assets.catalogue.history import product_history
 from reco_assets.errors import MissingDependency, RecoError
-from reco_assets.events.contract import EVENT_SCHEMA
-from reco_assets.events.importer import EVENTS, QUARANTINE
+from reco_assets.events.contract import EVENT_SCHEMA, EVENTS, QUARANTINE
 from reco_assets.features.meaning import FOLLOWING, differences
 from reco_assets.features.pipeline import BUILDS
 from reco_assets.interactions.pipeline import build_interactions

@@ -11,6 +11,10 @@ import polars as pl
 
 VERSION: Final = 1
 
+#: The tables of what was delivered: events that keep the contract, and the rest with its reasons.
+EVENTS: Final = "raw/events"
+QUARANTINE: Final = "raw/quarantine"
+
 #: An event this far ahead of the clock is bad; any lateness is fine.
 MAX_AHEAD: Final = timedelta(minutes=5)
 

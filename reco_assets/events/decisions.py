@@ -14,10 +14,9 @@ from typing import Final
 
 import polars as pl
 
-from reco_assets.events.contract import QUARANTINE_SCHEMA, RAW_SCHEMA, VERSION
+from reco_assets.events.contract import EVENTS, QUARANTINE, QUARANTINE_SCHEMA, RAW_SCHEMA, VERSION
 from reco_assets.events.decided import PARTITIONS, STREAM
 from reco_assets.events.decision_rows import DECISIONS, DECISIONS_SCHEMA, SHOWN, decision_row, impressions
-from reco_assets.events.importer import EVENTS, QUARANTINE
 from reco_assets.platform.increments import changes, read_appended, until_alone
 from reco_assets.platform.lake import Lake
 from reco_assets.platform.redis import connect

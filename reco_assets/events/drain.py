@@ -17,8 +17,7 @@ from typing import Final
 import polars as pl
 from deltalake import DeltaTable
 
-from reco_assets.events.contract import QUARANTINE_SCHEMA, RAW_SCHEMA, VERSION
-from reco_assets.events.importer import EVENTS, QUARANTINE
+from reco_assets.events.contract import EVENTS, QUARANTINE, QUARANTINE_SCHEMA, RAW_SCHEMA, VERSION
 from reco_assets.events.validate import validate
 from reco_assets.events.wire import json_rows
 from reco_assets.platform.increments import until_alone

@@ -2,37 +2,55 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import polars as pl
+from deltalake import DeltaTable
 
-from reco_assets.platform.lake import Lake
-
-_EVENTS = "raw/events"
 #: Two hashes of one id: ids that differ agree in both once in 10^20 even among a billion.
-_SEEDS = (11, 23)
+_SEEDS: Final = (11, 23)
 
 
-class Duplicates:
-    """Marks rows whose ``event_id`` was met before, for one file at a time.
+class InFile:
+    """Marks ids that came before in the same file; it remembers 16 bytes of each."""
+
+    def __init__(self) -> None:
+        self._seen: list[pl.DataFrame] = []
+
+    def of(self, ids: pl.Series) -> pl.Series:
+        """``bool[n]`` over the next ``ids`` of the file."""
+        hashed = pl.DataFrame([ids.hash(seed).alias(str(seed)) for seed in _SEEDS])
+        suspect = hashed.columns[0]
+        again = ~hashed[suspect].is_first_distinct()
+        for earlier in self._seen:
+            again = again | hashed[suspect].is_in(earlier[suspect].implode())
+        if again.any():  # seldom: only then both hashes are compared
+            again = ~ids.is_first_distinct()
+            for earlier in self._seen:
+                met = earlier.join(hashed, on=hashed.columns, how="semi").with_columns(met=True)
+                marked = hashed.join(met, on=hashed.columns, how="left", maintain_order="left")
+                again = again | marked["met"].fill_null(False)
+        self._seen.append(hashed.filter(~again))
+        return again
+
+
+class InLake:
+    """Marks events that ``raw/events`` has.
 
     Parameters
     ----------
-    own_ids
-        Whether the file may hold one id twice; only then are its ids remembered, 16 bytes each.
+    events
+        The table as it is before the delivery.
     """
 
-    def __init__(self, lake: Lake, *, own_ids: bool) -> None:
-        self._own_ids = own_ids
-        self._seen: list[pl.DataFrame] = []
-        stored = lake.exists(_EVENTS) and bool(lake.files(_EVENTS))
-        self._stored = lake.scan(_EVENTS) if stored else None
+    def __init__(self, events: DeltaTable) -> None:
+        self._stored = pl.scan_delta(events) if events.file_uris() else None
 
     def of(self, rows: pl.DataFrame) -> pl.Series:
-        """``bool[n]`` over ``rows`` (``event_id``, ``event_date``): True where the event is there already."""
-        found = self._in_lake(rows)
-        return found | self._in_file(rows["event_id"]) if self._own_ids else found
+        """``bool[n]`` over ``rows`` (``event_id``, ``event_date``).
 
-    def _in_lake(self, rows: pl.DataFrame) -> pl.Series:
-        """Reads the ids of the days of ``rows`` only; the order of the days' files makes that few."""
+        Reads the ids of the days of ``rows`` only; the order of the days' files makes that few.
+        """
         if self._stored is None or not rows.height:
             return pl.Series([False]).new_from_index(0, rows.height)
         first, last = rows["event_date"].min(), rows["event_date"].max()
@@ -45,15 +63,3 @@ class Duplicates:
         if not there.height:
             return pl.Series([False]).new_from_index(0, rows.height)
         return rows["event_id"].is_in(there["event_id"].implode())
-
-    def _in_file(self, ids: pl.Series) -> pl.Series:
-        again = ~ids.is_first_distinct()
-        hashed = pl.DataFrame([ids.hash(seed).alias(str(seed)) for seed in _SEEDS])
-        names = hashed.columns
-        for earlier in self._seen:
-            met = earlier.join(hashed, on=names, how="semi")
-            if met.height:
-                marked = hashed.join(met.with_columns(met=True), on=names, how="left", maintain_order="left")
-                again = again | marked["met"].fill_null(False)
-        self._seen.append(hashed.filter(~again))
-        return again

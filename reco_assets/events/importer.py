@@ -10,17 +10,25 @@ whatever table has the delivery already is left alone.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import polars as pl
 
-from reco_assets.events.adapters import Adapter, Batch
+from reco_assets.events.adapters import Adapter
 from reco_assets.events.adapters.parquet import as_json
-from reco_assets.events.contract import EVENT_SCHEMA, QUARANTINE_SCHEMA, RAW_SCHEMA, VERSION
-from reco_assets.events.duplicates import Duplicates
+from reco_assets.events.contract import (
+    EVENT_SCHEMA,
+    EVENTS,
+    QUARANTINE,
+    QUARANTINE_SCHEMA,
+    RAW_SCHEMA,
+    VERSION,
+)
+from reco_assets.events.duplicates import InLake
 from reco_assets.events.observations import (
     CATALOGUE_SCHEMA,
     PRODUCT_ATTRIBUTES,
@@ -28,42 +36,53 @@ from reco_assets.events.observations import (
     USERS_SCHEMA,
     Changes,
 )
+from reco_assets.events.reading import Delivery, Judged, ahead, read_judged
 from reco_assets.events.report import ImportReport, Progress
-from reco_assets.events.validate import validate
 from reco_assets.events.values import as_number
 from reco_assets.platform.lake import Lake
 from reco_assets.platform.staging import Staged
 
-EVENTS: Final = "raw/events"
-QUARANTINE: Final = "raw/quarantine"
 CATALOGUE: Final = "raw/catalogue"
 USERS: Final = "raw/users"
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def import_files(
     lake: Lake, adapter: Adapter, paths: Sequence[Path], now: datetime, progress: Progress | None = None
 ) -> ImportReport:
-    """Import ``paths`` one after the other; what is imported already changes nothing.
+    """:func:`import_each` of ``paths``, all of one format."""
+    return import_each(lake, ((adapter, path) for path in paths), now, progress)
 
-    Raises BadInput where a file cannot be read at all; the files before it stay imported.
+
+def import_each(
+    lake: Lake, files: Iterable[tuple[Adapter, Path]], now: datetime, progress: Progress | None = None
+) -> ImportReport:
+    """Import ``files`` one after the other; what is imported already changes nothing.
+
+    While one is written and committed, the next is read and judged. Raises BadInput where a file
+    cannot be read at all; the files before it stay imported.
     """
     for table, schema in ((EVENTS, RAW_SCHEMA), (QUARANTINE, QUARANTINE_SCHEMA)):
         if not lake.exists(table):
             lake.append(table, pl.DataFrame(schema=schema).to_arrow())
-    report = ImportReport()
-    for path in paths:
-        started = time.perf_counter()
-        counted = _import_file(lake, adapter, path, now, progress or _silent)
-        report += counted + ImportReport(seconds=time.perf_counter() - started)
-    return report
-
-
-def delivery_of(adapter: Adapter, path: Path) -> str:
-    """Name of the delivery that ``path`` is: its format and its content."""
-    return f"file:{adapter.name}:{adapter.digest(path)}"
+    started, told = time.perf_counter(), progress or _silent
+    report, run, imported = ImportReport(), None, dict[str, int]()
+    for delivery, part in ahead(read_judged(lake, files, now)):
+        rows = imported.get(delivery.name, delivery.rows)
+        if rows is not None:
+            if part is None:
+                told(delivery.path, 1.0, rows)
+                report += ImportReport(files=1, rows=rows, duplicates=rows)
+            continue
+        run = run or _Run(lake, delivery)
+        if part is not None:
+            run.take(part)
+            told(delivery.path, part.batch.fraction, run.report.rows)
+            continue
+        run.commit()
+        report += run.report
+        imported[delivery.name] = run.report.rows
+        run = None
+    return replace(report, seconds=time.perf_counter() - started)
 
 
 def stamped(rows: pl.DataFrame, delivery: str, now: datetime) -> pl.DataFrame:
@@ -76,31 +95,13 @@ def stamped(rows: pl.DataFrame, delivery: str, now: datetime) -> pl.DataFrame:
     )
 
 
-def _import_file(lake: Lake, adapter: Adapter, path: Path, now: datetime, progress: Progress) -> ImportReport:
-    delivery = delivery_of(adapter, path)
-    rows = lake.progress(EVENTS, delivery)
-    if rows is not None:
-        progress(path, 1.0, rows)
-        return ImportReport(files=1, rows=rows, duplicates=rows)
-    clock = lake.progress(QUARANTINE, f"{delivery}:clock")
-    if clock is not None:
-        # An earlier attempt has judged this file: with its clock the verdicts are the same again.
-        now = _EPOCH + clock * _MICROSECOND
-    run = _Run(lake, adapter, delivery, now)
-    for batch in adapter.batches(path):
-        run.take(batch)
-        progress(path, batch.fraction, run.report.rows)
-    run.commit()
-    return run.report
-
-
 class _Run:
     """One delivery on its way into the four tables."""
 
-    def __init__(self, lake: Lake, adapter: Adapter, delivery: str, now: datetime) -> None:
-        self._lake, self._delivery, self._now = lake, delivery, now
-        self._prices = adapter.observes_prices
-        self._duplicates = Duplicates(lake, own_ids=adapter.own_ids)
+    def __init__(self, lake: Lake, delivery: Delivery) -> None:
+        self._lake, self._delivery = lake, delivery
+        self._before = lake.open(EVENTS)
+        self._stored = InLake(self._before)
         self._products = Changes("product_id", PRODUCT_ATTRIBUTES)
         self._users = Changes("user_id", USER_ATTRIBUTES)
         self._to_quarantine = Staged(lake, QUARANTINE, QUARANTINE_SCHEMA)
@@ -109,18 +110,17 @@ class _Run:
         self._to_events = Staged(lake, EVENTS, RAW_SCHEMA, order="event_date")
         self.report = ImportReport(files=1)
 
-    def take(self, batch: Batch) -> None:
-        """Judge the rows of ``batch`` and stage each for its table."""
-        verdict = validate(batch.rows, self._now)
-        rejected = stamped(verdict.rejected, self._delivery, self._now).with_columns(
-            pl.lit(batch.reader).alias("reader")
-        )
+    def take(self, part: Judged) -> None:
+        """Stage each row of ``part`` for its table."""
+        batch, verdict = part.batch, part.verdict
+        name, now = self._delivery.name, self._delivery.now
+        rejected = stamped(verdict.rejected, name, now).with_columns(pl.lit(batch.reader).alias("reader"))
         if rejected.height and rejected["payload"].null_count():
             rejected = _with_payload(rejected, batch.rows)
-        events = stamped(verdict.accepted, self._delivery, self._now).with_columns(
+        events = stamped(verdict.accepted, name, now).with_columns(
             pl.col("timestamp").dt.date().alias("event_date")
         )
-        known = self._duplicates.of(events)
+        known = part.again | self._stored.of(events)
         fresh = events.filter(~known) if known.any() else events
         self.report += ImportReport(
             rows=batch.rows.height,
@@ -138,15 +138,15 @@ class _Run:
 
     def commit(self) -> None:
         """Make everything visible, the events last; a table that has the delivery already is left alone."""
-        clock = {f"{self._delivery}:clock": (self._now - _EPOCH) // _MICROSECOND}
+        name = self._delivery.name
         for staged, table, progress in (
-            (self._to_quarantine, QUARANTINE, clock),
-            (self._to_catalogue, CATALOGUE, {self._delivery: self._to_catalogue.rows}),
-            (self._to_users, USERS, {self._delivery: self._to_users.rows}),
+            (self._to_quarantine, QUARANTINE, self._delivery.clock),
+            (self._to_catalogue, CATALOGUE, {name: self._to_catalogue.rows}),
+            (self._to_users, USERS, {name: self._to_users.rows}),
         ):
             if staged.rows and all(self._lake.progress(table, key) is None for key in progress):
                 staged.append(progress)
-        self._to_events.append({self._delivery: self.report.rows})
+        self._to_events.append({name: self.report.rows}, self._before)
 
     def _said(self, events: pl.DataFrame, schema: dict[str, pl.DataType]) -> pl.DataFrame:
         """What ``events`` say of their products or users, as columns of ``schema``."""
@@ -155,7 +155,7 @@ class _Run:
         if "list_price" in events.columns:
             listed = as_number(events["list_price"])
             said["price"] = listed.set(~(listed.is_finite() & (listed >= 0)).fill_null(False), None)
-        elif not self._prices:
+        elif not self._delivery.adapter.observes_prices:
             said.pop("price", None)
         nothing = {name: pl.Series(name, [None], dtype=kind) for name, kind in schema.items()}
         return pl.DataFrame(

@@ -9,6 +9,8 @@ open is guessed. Files of products and of users belong to the catalogue.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -18,7 +20,7 @@ from reco_assets.events.adapters import Adapter
 from reco_assets.events.adapters.csv import guessed
 from reco_assets.events.adapters.formats import FORMATS
 from reco_assets.events.adapters.mapping import ColumnMapping
-from reco_assets.events.importer import import_files
+from reco_assets.events.importer import import_each
 from reco_assets.events.report import ImportReport, Progress
 from reco_assets.platform.lake import Lake
 
@@ -35,7 +37,13 @@ def import_landing(lake: Lake, folder: Path, now: datetime, progress: Progress |
 
     Files that nothing claims are named in the report's ``ignored``.
     """
-    report = import_files(lake, FORMATS["parquet"], [], now)  # even an empty folder leaves empty tables
+    ignored: list[str] = []
+    report = import_each(lake, _read_by(folder, ignored), now, progress)
+    return replace(report, ignored=tuple(ignored))
+
+
+def _read_by(folder: Path, ignored: list[str]) -> Iterator[tuple[Adapter, Path]]:
+    """Event files of ``folder``, each with what reads it; what nothing reads goes to ``ignored``."""
     for path in landing_files(folder):
         if path.name.startswith(DESCRIBING) or path.name in (_MAPPING, _MANIFEST):
             continue
@@ -43,10 +51,9 @@ def import_landing(lake: Lake, folder: Path, now: datetime, progress: Progress |
             continue
         reads = _adapter_of(path, folder)
         if reads is None:
-            report += ImportReport(ignored=(str(path.relative_to(folder)),))
+            ignored.append(str(path.relative_to(folder)))
         else:
-            report += import_files(lake, reads, [path], now, progress)
-    return report
+            yield reads, path
 
 
 def landing_files(folder: Path) -> list[Path]:

@@ -8,9 +8,9 @@ from typing import Final
 import polars as pl
 
 from reco_assets.events.adapters.formats import reread
-from reco_assets.events.contract import QUARANTINE_SCHEMA, RAW_SCHEMA
-from reco_assets.events.duplicates import Duplicates
-from reco_assets.events.importer import EVENTS, QUARANTINE, stamped
+from reco_assets.events.contract import EVENTS, QUARANTINE, QUARANTINE_SCHEMA, RAW_SCHEMA
+from reco_assets.events.duplicates import InFile, InLake
+from reco_assets.events.importer import stamped
 from reco_assets.events.report import ImportReport
 from reco_assets.events.validate import validate
 from reco_assets.platform.lake import Lake
@@ -70,7 +70,8 @@ def replay(lake: Lake, now: datetime) -> ImportReport:
     report = ImportReport(rows=rows.height)
     for_good = rows.filter(cut)
     report += _still_bad(for_good["reasons"])
-    duplicates = Duplicates(lake, own_ids=True)
+    lake.ensure(EVENTS, RAW_SCHEMA)
+    stored, before = InLake(lake.open(EVENTS)), InFile()
     staged = Staged(lake, EVENTS, RAW_SCHEMA, order="event_date")
     for (reader, delivery), part in rows.filter(~cut).group_by("reader", "delivery", maintain_order=True):
         again = reread(str(reader), part["payload"], part["delivery_position"])
@@ -78,7 +79,7 @@ def replay(lake: Lake, now: datetime) -> ImportReport:
         events = stamped(verdict.accepted, str(delivery), now).with_columns(
             pl.col("timestamp").dt.date().alias("event_date")
         )
-        fresh = events.filter(~duplicates.of(events))
+        fresh = events.filter(~(before.of(events["event_id"]) | stored.of(events)))
         staged.write(fresh)
         report += ImportReport(
             accepted=fresh.height,

@@ -94,7 +94,8 @@ class Staged:
             self._commit(delta, "append", progress)
         except CommitFailedError as error:
             raise self._beaten(error) from error
-        return self._lake.open(self.table).version()
+        delta.update_incremental()
+        return delta.version()
 
     def replace_window(
         self,

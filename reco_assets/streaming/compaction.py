@@ -14,8 +14,8 @@ from typing import Final
 import polars as pl
 from deltalake.exceptions import DeltaError
 
+from reco_assets.events.contract import EVENTS, QUARANTINE
 from reco_assets.events.decision_rows import DECISIONS
-from reco_assets.events.importer import EVENTS, QUARANTINE
 from reco_assets.features.meaning import FOLLOWING
 from reco_assets.platform.lake import PARTITIONS, Lake
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 
 from reco_assets.errors import BadInput
 from reco_assets.events.adapters.csv import Csv
@@ -56,10 +57,10 @@ def crash_at(table: str, monkey: pytest.MonkeyPatch, *, after: bool) -> None:
     """From now on the process ends right before, or right after, the commit of ``table``."""
     real = Staged.append
 
-    def append(staged: Staged, progress: Mapping[str, int]) -> int:
+    def append(staged: Staged, progress: Mapping[str, int], onto: DeltaTable | None = None) -> int:
         if staged.table == table and not after:
             raise Crash
-        version = real(staged, progress)
+        version = real(staged, progress, onto)
         if staged.table == table:
             raise Crash
         return version
@@ -206,3 +207,21 @@ def test_a_file_that_cannot_be_read_says_why(lake: Lake, tmp_path: Path) -> None
     (tmp_path / "x.parquet").write_text("not parquet")
     with pytest.raises(BadInput, match="as Parquet"):
         import_files(lake, Parquet(), [tmp_path / "x.parquet"], NOW)
+
+
+def test_what_is_read_ahead_changes_nothing_of_the_files_before(lake: Lake, tmp_path: Path) -> None:
+    first, same, broken = (tmp_path / f"{name}.parquet" for name in ("a", "b", "c"))
+    events(click("u1", "p1", at="2024-05-01T10:00")).write_parquet(first)
+    same.write_bytes(first.read_bytes())
+    broken.write_text("not parquet")
+    told: list[tuple[str, int]] = []
+
+    with pytest.raises(BadInput, match="c.parquet as Parquet"):
+        import_files(
+            lake, Parquet(), [first, same, broken], NOW, lambda path, _, rows: told.append((path.name, rows))
+        )
+
+    assert lake.scan("raw/events").collect().height == 1
+    assert told == [("a.parquet", 1), ("b.parquet", 1)]
+    report = import_files(lake, Parquet(), [first, same], NOW)
+    assert (report.files, report.rows, report.duplicates) == (2, 2, 2)

@@ -12,7 +12,8 @@ import polars as pl
 from reco_assets.catalogue.history import product_history
 from reco_assets.catalogue.ingest import PRODUCTS, ingest_files
 from reco_assets.events.adapters.parquet import Parquet
-from reco_assets.events.importer import EVENTS, import_files
+from reco_assets.events.contract import EVENTS
+from reco_assets.events.importer import import_files
 from reco_assets.features.pipeline import BUILDS
 from reco_assets.interactions.pipeline import build_interactions
 from reco_assets.platform.duckdb_engine import DuckDBEngine

@@ -24,7 +24,7 @@ from reco_assets.errors import BadInput
 from reco_assets.events.adapters.compression import content_digest, plain_file
 from reco_assets.events.adapters.parquet import as_json
 from reco_assets.events.adapters.records import blocks
-from reco_assets.events.importer import QUARANTINE
+from reco_assets.events.contract import QUARANTINE
 from reco_assets.events.landing import CHANGES_FOLDER, landing_files
 from reco_assets.platform.lake import Lake
 

@@ -17,8 +17,8 @@ from reco_assets.catalogue.changes.decode import Decoded
 from reco_assets.catalogue.changes.purchases import EVENTS, VERSION, fresh, purchases
 from reco_assets.catalogue.changes.report import ChangeReport
 from reco_assets.catalogue.changes.table import CHANGES, CHANGES_SCHEMA, Reader
-from reco_assets.events.contract import QUARANTINE_SCHEMA, RAW_SCHEMA
-from reco_assets.events.importer import QUARANTINE, stamped
+from reco_assets.events.contract import QUARANTINE, QUARANTINE_SCHEMA, RAW_SCHEMA
+from reco_assets.events.importer import stamped
 from reco_assets.events.validate import validate
 from reco_assets.platform.lake import Lake
 from reco_assets.platform.staging import Staged
