@@ -116,8 +116,10 @@ class LiveShop:
             + (f", {report.quarantined:,} rows are in quarantine" if report.quarantined else "")
         )
 
-    def materialize(self, first: int | None = None) -> None:
+    def materialize(self, first: int | None = None, decisions: int | None = None) -> None:
         """Run the whole graph as ``reco materialize`` does, from the day of ``first`` on; train anew.
+
+        The training learns from ``decisions`` past decisions; by default as many as every night.
 
         The graph runs in a process of its own, since Dagster's partitions begin at one lake's first day.
 
@@ -126,6 +128,8 @@ class LiveShop:
         command = [sys.executable, "-m", "reco_assets.cli.main", "materialize", "--json"]
         if first is not None:
             command += ["--from", f"{moment(first):%Y-%m-%d}"]
+        if decisions is not None:
+            command += ["--decisions", str(decisions)]
         self.progress("materializing the graph")
         done = subprocess.run(
             command, env=self._environment(), capture_output=True, text=True, check=False, cwd=_CHECKOUT

@@ -73,7 +73,7 @@ def _run(
 ) -> ShopOutcome:
     with MemorySampler(0.25) as fitting, Stopwatch() as fit:
         shop.take_in(period.first)
-        shop.materialize()
+        shop.materialize(decisions=options.decisions)
     seconds = {
         step.removeprefix("candidates_"): took
         for step, took in shop.steps.items()
@@ -91,7 +91,7 @@ def _run(
                 shop.take_in(part.first)
                 due = bool(options.retrain) and number % options.retrain == 0
                 if due and len(inside(log, Period(trained, part.first))):
-                    shop.materialize(trained)
+                    shop.materialize(trained, options.decisions)
                     trained = part.first
                 else:
                     shop.follow()

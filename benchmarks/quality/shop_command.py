@@ -41,6 +41,7 @@ def add_shop(
     add_log_arguments(one)
     one.add_argument("--rolling", action="store_true", help="day after day: take one in, ask about the next")
     one.add_argument("--retrain", type=positive, default=0, help="with --rolling: train every N days")
+    one.add_argument("--decisions", type=positive, help="learn from so many [default: as every night]")
     one.add_argument("--curve", type=picture, help="write accuracy against diversity here (PNG)")
 
 
@@ -71,6 +72,7 @@ def shop_job(given: argparse.Namespace) -> Job:
             options_of(given, given.cases),
             rolling=given.rolling,
             retrain=given.retrain,
+            decisions=given.decisions,
             curve=given.curve is not None,
         )
         return _judged(given.paths[0].name.split(".")[0], files, options)

@@ -33,6 +33,8 @@ class Options:
         Take each finished day in and ask about the next one.
     retrain
         With ``rolling``: train anew every so many days; 0 never does.
+    decisions
+        Past decisions that each training learns from; None for as many as every night.
     cases
         At most so many questions of each kind and period, drawn at random; None asks all, but of the
         steps of sessions only ``STEPS``.
@@ -46,6 +48,7 @@ class Options:
     days: int | None = None
     rolling: bool = False
     retrain: int = 0
+    decisions: int | None = None
     cases: int | None = None
     curve: bool = False
     home: Path | None = None

@@ -39,8 +39,6 @@ _SEED: Final = 7
 _WIDTH: Final = 110
 _WAIT_SECONDS: Final = 120.0
 _NIGHTLY: Final = TrainingBudget.train_decisions
-#: The assets that are told how many decisions to look at.
-_TRAINING: Final = ("training_examples", "ranker", "evaluation")
 
 
 def demo(
@@ -84,9 +82,7 @@ def demo(
     console.print("[bold]The graph[/]: raw events to the online store")
     started = _redis_and_service(settings)
     try:
-        # a tenth judge
-        budget = {"train_decisions": decisions, "judge_decisions": max(100, decisions // 10)}
-        run = run_graph(settings, None, None, "*", console, dict.fromkeys(_TRAINING, budget))
+        run = run_graph(settings, None, None, "*", console, decisions)
         run.show(console)
         means = load_means(Artifacts(settings.home / "artifacts"))
         console.print(_scores(means))

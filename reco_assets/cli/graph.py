@@ -7,11 +7,10 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
@@ -27,6 +26,10 @@ if TYPE_CHECKING:
     import dagster as dg
 
 _CHECKOUT: Final = Path(__file__).parents[2]
+#: The assets that are told how many decisions to look at.
+_TRAINING: Final = ("training_examples", "ranker", "evaluation")
+#: Fewer decisions than this judge nothing.
+_FEWEST: Final = 100
 
 
 class RunFailed(RecoError):
@@ -94,11 +97,12 @@ def run_graph(
     last: date | None,
     select: str,
     console: Console,
-    config: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
+    decisions: int | None = None,
 ) -> GraphRun:
     """Import what has landed, here or in the bucket, then materialize ``select`` over the days.
 
-    ``config`` is what the launchpad would say of single assets, by their names.
+    A retraining learns from ``decisions`` past decisions, and a tenth as many judge it; by default as
+    many as every night.
 
     Raises
     ------
@@ -122,7 +126,7 @@ def run_graph(
         os.environ["RECO_FIRST_DAY"] = days[0].isoformat()
     low, high = _range(first, last, days)
     begun = time.monotonic()
-    run_id, steps = _execute(low, high, select, console, config)
+    run_id, steps = _execute(low, high, select, console, decisions)
     return GraphRun(run_id, low, high, time.monotonic() - begun, steps, lake_tables(lake))
 
 
@@ -165,8 +169,16 @@ def _range(first: date | None, last: date | None, held: tuple[date, date]) -> tu
     return low, high
 
 
+def _looking_at(decisions: int | None, names: Set[str]) -> dict[str, object]:
+    """What the launchpad would say to those of the assets ``names`` that look at past decisions."""
+    if decisions is None:
+        return {}
+    budget = {"train_decisions": decisions, "judge_decisions": max(_FEWEST, decisions // 10)}
+    return {name: {"config": budget} for name in _TRAINING if name in names}
+
+
 def _execute(
-    first: date, last: date, select: str, console: Console, config: Mapping[str, Mapping[str, object]]
+    first: date, last: date, select: str, console: Console, decisions: int | None
 ) -> tuple[str, dict[str, float]]:
     import dagster as dg
     from dagster._core.definitions.asset_selection import DagsterInvalidAssetSelectionError
@@ -217,7 +229,7 @@ def _execute(
             },
             run_config={
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-                "ops": {name: {"config": dict(said)} for name, said in config.items()},
+                "ops": _looking_at(decisions, {key.path[-1] for key in keys}),
             },
         )
         bars.update(task, description="done" if result.success else "failed")

@@ -21,6 +21,12 @@ def materialize(
         str | None, typer.Option("--to", help="Last day [default: the last with events].")
     ] = None,
     select: Annotated[str, typer.Option(help="Assets, in Dagster's selection syntax.")] = "*",
+    decisions: Annotated[
+        int | None,
+        typer.Option(
+            min=100, help="Past decisions that a retraining learns from [default: as many as every night]."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Bring the asset graph up to date, from raw events to the online store.
@@ -30,8 +36,11 @@ def materialize(
     * `reco materialize`
 
     * `reco materialize --from 2026-05-01 --to 2026-05-03 --select "key:interactions+"`
+
+    * `reco materialize --decisions 4000`
     """
-    written = run_graph(Settings(), _day(first, "--from"), _day(last, "--to"), select, Console(stderr=True))
+    days = _day(first, "--from"), _day(last, "--to")
+    written = run_graph(Settings(), *days, select, Console(stderr=True), decisions)
     if as_json:
         typer.echo(written.as_json())
     else:

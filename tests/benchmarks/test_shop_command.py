@@ -43,7 +43,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     with redirect_stdout(StringIO()) as said:
         code = main([
             "shop", str(habits(folder)), "--format", "csv", "--event-types", "view=click,buy=purchase",
-            "--split", "2024-05-10", "--days", "3", "--rolling", "--retrain", "2", "--json",
+            "--split", "2024-05-10", "--days", "3", "--rolling", "--retrain", "2", "--decisions", "1000",
+            "--json",
             "--plot", str(folder / "bars.png"), "--curve", str(folder / "curve.png"),
         ])  # fmt: skip
     assert code == 0

@@ -216,7 +216,7 @@ def test_what_is_read_ahead_changes_nothing_of_the_files_before(lake: Lake, tmp_
     broken.write_text("not parquet")
     told: list[tuple[str, int]] = []
 
-    with pytest.raises(BadInput, match="c.parquet as Parquet"):
+    with pytest.raises(BadInput, match=r"c\.parquet as Parquet"):
         import_files(
             lake, Parquet(), [first, same, broken], NOW, lambda path, _, rows: told.append((path.name, rows))
         )

@@ -65,6 +65,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         "simulate", "--users", "200", "--products", "150", "--days", "10", "--events", "16000",
         "--end", "2026-03-31", str(home / "landing"),
     )  # fmt: skip
-    made.json("materialize")
+    made.json("materialize", "--decisions", "2000")
     yield made
     made.run("down")
