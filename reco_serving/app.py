@@ -36,7 +36,7 @@ from reco_serving.endpoints import NO_BUNDLE, Answer, Endpoint, Parts
 from reco_serving.evidence import SEED_BITS
 from reco_serving.explaining import explain
 from reco_serving.gate import Gate
-from reco_serving.health import Health, health
+from reco_serving.health import health
 from reco_serving.http import Refusal, encode
 from reco_serving.intake import PATH, Collecting, Intake
 from reco_serving.keyring import Keyring
@@ -53,7 +53,7 @@ from reco_serving.personal import (
 )
 from reco_serving.recommending import answer_batch, answer_recommend, listed
 from reco_serving.related import answer_similar, answer_trending
-from reco_serving.replies import Ready
+from reco_serving.replies import Health, Ready
 from reco_serving.results import results_page
 from reco_serving.sinks import open_sink
 from reco_serving.state import StateReader

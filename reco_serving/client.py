@@ -26,10 +26,10 @@ from reco_serving.contract import (
     SimilarRequest,
     TrendingRequest,
 )
-from reco_serving.health import Health
 from reco_serving.replies import (
     Collected,
     Explained,
+    Health,
     Listed,
     Ranked,
     Ready,

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -34,6 +34,7 @@ from reco_serving.products import ProductFeed
 from reco_serving.recordings import Recordings
 from reco_serving.rehearsal import RECORDED, Case, answerable, synthetic, warm
 from reco_serving.trial import Bounds, tried
+from reco_serving.turns import turn
 
 #: Pause between two looks at the registry, at the stream of product changes and at the stream of events.
 PAUSE_SECONDS: Final = 1.0
@@ -43,6 +44,8 @@ GLANCE_SECONDS: Final = 0.1
 FIRST_LOOK_SECONDS: Final = 60.0
 #: Share of the default deadline that a new bundle's answers may take, whatever the old one's take.
 SHARE_OF_DEADLINE: Final = 0.1
+
+_TURN: Final = "loading.lock"
 
 log = logging.getLogger("reco.bundle")
 
@@ -120,7 +123,7 @@ class Current:
         if mark == self._refused:
             return  # nothing about it has changed, and ``trouble`` says what is wrong
         try:
-            with _uncollected():
+            with self._turn(), _uncollected():
                 loaded = self._load(champion, client)
         except Exception as error:
             # whatever is wrong with it, what serves goes on; a file that is mended is tried again
@@ -136,6 +139,12 @@ class Current:
         self.recordings.keep(tuple(self.recorded), at_once=True)
         self.trouble, self._refused = None, None
         self._keep(champion)
+
+    def _turn(self) -> AbstractContextManager[None]:
+        """While visitors are answered, one worker after the other takes a new bundle."""
+        if self.loaded is None:
+            return nullcontext()
+        return turn(self.settings.home.resolve() / "serving" / _TURN)
 
     def _keep(self, champion: Champion) -> None:
         try:

@@ -3,45 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Literal
-
-from msgspec import Struct
 
 from reco_serving.current import Current
+from reco_serving.replies import BundleHealth, Health
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class BundleHealth(Struct, frozen=True, omit_defaults=True):
-    """The bundle that serves; empty where there is none.
-
-    ``product_epoch`` is the Delta version of gold/product_features that its product features are at,
-    -1 where they are as the bundle was made.
-    """
-
-    version: str = ""
-    registry_version: str = ""
-    created_at: str = ""
-    loaded_at: str = ""
-    products: int = 0
-    ranks_by: str = ""
-    product_epoch: int | None = None
-
-
-class Health(Struct, frozen=True):
-    """The answer to /health: ``ok``, ``degraded`` (something is missing), or ``waiting`` for a bundle.
-
-    ``policy`` is the digest of the policy file that holds; empty where the bundle's own rules do.
-    ``redis_breaker`` says whether Redis is asked (closed), tried (half_open) or left alone (open).
-    """
-
-    status: Literal["ok", "degraded", "waiting"]
-    since: str
-    bundle: BundleHealth
-    redis: str
-    redis_breaker: str
-    missing: list[str]
-    policy: str
 
 
 def health(

@@ -11,8 +11,7 @@ from reco_assets.recommender.types import MOST
 from reco_serving.calls import MOST_MS, Priority
 from reco_serving.described import DESCRIBED, Described
 from reco_serving.described_events import event_schema, events_path, snippet_path
-from reco_serving.health import Health
-from reco_serving.replies import Collected, Explained, Ready, Refused
+from reco_serving.replies import Collected, Explained, Health, Ready, Refused
 from reco_serving.secured import SCHEMES, Json, secured
 
 #: The page on /: BentoML's own Swagger UI without the tracker that its page loads from elsewhere.
