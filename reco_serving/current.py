@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 import redis
 
@@ -46,6 +46,8 @@ FIRST_LOOK_SECONDS: Final = 60.0
 SHARE_OF_DEADLINE: Final = 0.1
 
 _TURN: Final = "loading.lock"
+#: A version, and when its files were changed last.
+_Mark: TypeAlias = tuple[str, int]
 
 log = logging.getLogger("reco.bundle")
 
@@ -55,7 +57,8 @@ class Current:
     """Holds the bundle that serves; ``loaded`` is replaced as a whole, so a request sees one or the other.
 
     ``trouble`` says why the newest champion does not serve, where it does not; ``recorded`` holds what
-    was asked last, to try the next one on, and ``recordings`` the same on disk.
+    was asked last, to try the next one on, and ``recordings`` the same on disk. The bundle that served
+    before is kept as it is, so that a rollback loads nothing.
     """
 
     settings: Settings
@@ -68,7 +71,9 @@ class Current:
     policy: PolicyWatch = field(init=False)
     recordings: Recordings = field(init=False, repr=False)
     disk_trouble: str | None = None
-    _refused: tuple[str, int] | None = field(default=None, repr=False)
+    _refused: _Mark | None = field(default=None, repr=False)
+    _mark: _Mark = field(default=("", 0), repr=False)
+    _before: tuple[Loaded, _Mark] | None = field(default=None, repr=False)
     _looked: threading.Event = field(default_factory=threading.Event, repr=False)
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)
     _thread: threading.Thread | None = field(default=None, repr=False)
@@ -123,8 +128,9 @@ class Current:
         if mark == self._refused:
             return  # nothing about it has changed, and ``trouble`` says what is wrong
         try:
-            with self._turn(), _uncollected():
-                loaded = self._load(champion, client)
+            again = self._again(mark)
+            with self._turn() if again is None else nullcontext(), _uncollected():
+                loaded = again or self._load(champion, client)
         except Exception as error:
             # whatever is wrong with it, what serves goes on; a file that is mended is tried again
             told = (
@@ -135,10 +141,22 @@ class Current:
             self._refused = mark
             self._serve_last_good(client)
             return
-        self._swap(loaded)
+        self._swap(loaded, mark, "served" if again is None else "returned")
         self.recordings.keep(tuple(self.recorded), at_once=True)
         self.trouble, self._refused = None, None
         self._keep(champion)
+
+    def _again(self, mark: _Mark) -> Loaded | None:
+        """The bundle that served before the present one, brought up to date, where ``mark`` is its own.
+
+        It has been tried, and it is warm: going back need not wait for more.
+        """
+        if self._before is None or self._before[1] != mark:
+            return None
+        loaded = self._before[0]
+        self._fresh(loaded.feed.follow)
+        loaded.rules = self.policy.rules_of(loaded.bundle)
+        return loaded
 
     def _turn(self) -> AbstractContextManager[None]:
         """While visitors are answered, one worker after the other takes a new bundle."""
@@ -185,7 +203,7 @@ class Current:
         if champion is None:
             return
         try:
-            self._swap(self._load(champion, client))
+            self._swap(self._load(champion, client), _mark(champion))
         except Exception as error:
             self._alert(f"the last good version {champion.version} cannot be served either: {error}")
             return
@@ -206,11 +224,13 @@ class Current:
         else:
             self.products_trouble = None
 
-    def _swap(self, loaded: Loaded) -> None:
+    def _swap(self, loaded: Loaded, mark: _Mark, outcome: str = "served") -> None:
         if self.loaded is not None:
             self.metrics.bundle.labels(self.loaded.bundle.version).set(0)
+            self._before = (self.loaded, self._mark)
+        self._mark = mark
         self.metrics.bundle.labels(loaded.bundle.version).set(1)
-        self.metrics.guards.swaps.labels("served").inc()
+        self.metrics.guards.swaps.labels(outcome).inc()
         self.loaded = loaded
         log.info("serving bundle %s, registry version %s", loaded.bundle.version, loaded.champion.version)
         # what is loaded now stays: the collector need not walk over it in the middle of a request
@@ -261,7 +281,7 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def _mark(champion: Champion) -> tuple[str, int]:
+def _mark(champion: Champion) -> _Mark:
     """Changes with the version and with any of its files."""
     times = [path.stat().st_mtime_ns for path in champion.folder.rglob("*")]
     return champion.version, max(times, default=0)

@@ -46,7 +46,8 @@ def _opened() -> Counter:
 def _swaps() -> Counter:
     return bentoml.metrics.Counter(
         name="reco_swaps_total",
-        documentation="New champions by what became of them: served, or refused while the old one stays.",
+        documentation="New champions by what became of them: served, returned (it served before and is "
+        "still warm), or refused while the old one stays.",
         labelnames=["outcome"],
     )
 

@@ -33,7 +33,7 @@ def at_zero(metrics: Metrics, endpoints: tuple[str, ...]) -> None:
     guards = metrics.guards
     for priority in Priority:
         guards.shed.labels(priority.name)
-    for outcome in ("served", "refused"):
+    for outcome in ("served", "returned", "refused"):
         guards.swaps.labels(outcome)
     for reason in _DENIED:
         guards.denied.labels(reason)

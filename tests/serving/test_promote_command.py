@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 
 from reco_assets.platform.registry import Registry
 from tests.serving.conftest import Running
+
+_SWAPS = r'reco_swaps_total\{outcome="(\w+)"\} (\S+)'
 
 
 def reco(service: Running, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -25,6 +28,12 @@ def serving(service: Running) -> object:
     return service.recommend(user_id="u")["model_version"]
 
 
+def swaps(service: Running) -> dict[str, int]:
+    """What became of the champions so far, by outcome."""
+    told = service.client.get("/metrics").text
+    return {outcome: int(float(count)) for outcome, count in re.findall(_SWAPS, told)}
+
+
 def test_a_version_is_promoted_and_taken_back(fresh: Running) -> None:
     before = serving(fresh)
     version = fresh.register("by-hand")
@@ -34,6 +43,8 @@ def test_a_version_is_promoted_and_taken_back(fresh: Running) -> None:
     back = reco(fresh, "rollback")
     assert f"instead of {version}; it serves after" in back.stdout
     assert serving(fresh) == before
+    # what served before is kept, and nothing is loaded or tried to go back to it
+    assert swaps(fresh) == {"served": 2, "returned": 1, "refused": 0}
 
 
 def test_a_damaged_version_is_refused_and_the_old_one_stays(fresh: Running) -> None:
