@@ -22,7 +22,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
-from reco_assets.errors import ConcurrentWrite
+from reco_assets.errors import BadInput, ConcurrentWrite
 from reco_assets.platform.lake import PARTITIONS, Lake, within
 
 #: Rows of one data file, at least.
@@ -110,10 +110,11 @@ class Staged:
         :meth:`Lake.replace_window`; raises ConcurrentWrite.
         """
         self._finish()
+        column = PARTITIONS[self.table]
+        self._check(column, first.isoformat(), last.isoformat())
         if not self._lake.exists(self.table):
             return self._create(progress or {})
         self._lake.widen(self.table, self._schema)
-        column = PARTITIONS[self.table]
         days = [(column, ">=", first.isoformat()), (column, "<=", last.isoformat())]
         for _ in range(_ATTEMPTS):
             # Delta would take any removal of rows, in whatever days, for a conflict: so what matters is
@@ -127,6 +128,16 @@ class Staged:
                 continue
             return newest.version() + 1
         raise self._beaten(f"{_ATTEMPTS} times")
+
+    def _check(self, column: str, first: str, last: str) -> None:
+        """No row may be of another day than those that are replaced: the next time it would come twice."""
+        days = (action.partition_values[column] for action in self._actions if isinstance(action, AddAction))
+        stray = sorted({str(day) for day in days if day is None or not first <= day <= last})
+        if stray:
+            raise BadInput(
+                f"writing {self.table} of {first} to {last}: there are rows of {', '.join(stray[:3])}",
+                hint="this is a defect of whatever made the rows; nothing was written",
+            )
 
     def _create(self, progress: Mapping[str, int]) -> int:
         """The table with the rows as its first version."""

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-from reco_assets.errors import ConcurrentWrite
+from reco_assets.errors import BadInput, ConcurrentWrite
 from reco_assets.platform.lake import Lake
 from reco_assets.platform.staging import Staged
 
@@ -50,6 +50,15 @@ def test_a_window_takes_only_its_days(lake: Lake) -> None:
     assert content(lake) == [(DAYS[0], 1), (DAYS[1], 20)]
     assert lake.files(TABLE, DAYS[0], DAYS[0]) == kept
     assert lake.progress(TABLE, "source") == 6
+
+
+def test_rows_of_other_days_are_refused(lake: Lake) -> None:
+    staged(lake, tiles(1, 2, 3)).replace_window(DAYS[0], DAYS[2])
+
+    with pytest.raises(BadInput, match="of 2024-05-02 to 2024-05-02: there are rows of 2024-05-01"):
+        staged(lake, tiles(10, 20, 30)[:2]).replace_window(DAYS[1], DAYS[1])
+
+    assert content(lake) == [(DAYS[0], 1), (DAYS[1], 2), (DAYS[2], 3)]
 
 
 def test_more_rows_than_are_held_become_more_files_and_no_row_is_lost(lake: Lake) -> None:
