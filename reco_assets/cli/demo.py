@@ -86,6 +86,7 @@ def demo(
         run.show(console)
         means = load_means(Artifacts(settings.home / "artifacts"))
         console.print(_scores(means))
+        processes(settings)[0].wait()
         served = _wait_for_bundle(settings)["bundle"]
         console.print(
             f"[bold]Promoted[/]: {served['version']}, registry version {served['registry_version']}, "
@@ -113,7 +114,7 @@ def demo(
 
 
 def _redis_and_service(settings: Settings) -> list[Callable[[], object]]:
-    """Start what does not run yet; how to stop what was started."""
+    """Start what does not run yet, without waiting for the service; how to stop what was started."""
     started: list[Callable[[], object]] = []
     if settings.redis_url is None and not redis_runs(settings):
         started.append(partial(stop_redis, settings))
@@ -122,7 +123,6 @@ def _redis_and_service(settings: Settings) -> list[Callable[[], object]]:
     if service.pid() is None:
         service.start(os.environ | {"RECO_HOME": str(settings.home.resolve())})
         started.append(service.stop)
-    service.wait()
     return started
 
 
