@@ -52,7 +52,7 @@ def demo(
             min=100,
             help=f"Past decisions to learn from; a nightly retraining takes {_NIGHTLY:,}.",
         ),
-    ] = 4_000,
+    ] = 3_500,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
     """Simulate a shop, run the whole graph, start the service and ask it for recommendations.
