@@ -35,7 +35,7 @@ def swaps(service: Running) -> dict[str, int]:
 
 
 def test_a_version_is_promoted_and_taken_back(fresh: Running) -> None:
-    before = serving(fresh)
+    before, counted = serving(fresh), swaps(fresh)
     version = fresh.register("by-hand")
     told = json.loads(reco(fresh, "promote", version, "--json").stdout)
     assert (told["version"], told["serves"]) == (version, True)
@@ -44,7 +44,7 @@ def test_a_version_is_promoted_and_taken_back(fresh: Running) -> None:
     assert f"instead of {version}; it serves after" in back.stdout
     assert serving(fresh) == before
     # what served before is kept, and nothing is loaded or tried to go back to it
-    assert swaps(fresh) == {"served": 2, "returned": 1, "refused": 0}
+    assert swaps(fresh) == counted | {"served": counted["served"] + 1, "returned": counted["returned"] + 1}
 
 
 def test_a_damaged_version_is_refused_and_the_old_one_stays(fresh: Running) -> None:

@@ -36,6 +36,9 @@ _CLIENT: Final[_Options] = {
 _PRODUCER: Final[_Options] = {
     "acks": "all",
     "enable.idempotence": True,
+    # One at a time: a broker that refuses the first request to a topic just made may take the second, and
+    # the client then believes that it has the first as well, since it came before.
+    "max.in.flight.requests.per.connection": 1,
     "partitioner": "murmur2_random",  # as Java's, so that other producers put a key into the same partition
     "linger.ms": 0,
     "compression.type": "lz4",

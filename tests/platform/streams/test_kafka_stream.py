@@ -9,6 +9,7 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from reco_assets.platform.streams.stream import Stream, StreamUnavailable
+from tests.platform.streams.refusing_broker import refusing
 from tests.platform.streams.servers import KafkaServer, numbered, rest
 
 
@@ -81,3 +82,17 @@ def test_a_record_that_is_too_large_is_refused_by_name(kafka_server: KafkaServer
         pytest.raises(StreamUnavailable, match=f"appending 1 records to the topic {name} .*too large"),
     ):
         stream.append([("u1", b"x" * 2_000_000)])
+
+
+def test_records_that_a_broker_refused_at_first_are_not_taken_for_kept(
+    kafka_server: KafkaServer, name: str
+) -> None:
+    # the last is a request of its own: it would be taken, and the client believe that it has all before it
+    sent = [*numbered("u1", range(4)), ("u1", b"x" * kafka_server.largest)]
+    with closing(kafka_server.open(name, 1)) as straight:
+        straight.partitions()
+        with refusing(kafka_server.address, name) as broker:
+            with closing(kafka_server.open(name, address=broker.address)) as stream:
+                stream.append(sent)
+            assert broker.refused == 1
+        assert [record.value for record in rest(straight, "0")] == [value for _, value in sent]
