@@ -49,7 +49,7 @@ down: $(READY) ## Stop what `make up` started
 	@$(RECO) down
 
 test: $(READY) ## Run the tests
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 check: $(READY) ## Format, lint, types, layers, the generated reference and the definitions
 	.venv/bin/ruff format --check

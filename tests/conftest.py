@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
+#: Folders whose tests take longest: whoever has them begins with them.
+_LONGEST = ("system", "benchmarks", "features")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes test, a folder's tests stay in one, which has their servers and shops."""
+    folders = {item: item.path.relative_to(_CHECKOUT / "tests").parts[0] for item in items}
+    for item, folder in folders.items():
+        item.add_marker(pytest.mark.xdist_group(folder))
+    items.sort(key=lambda item: _LONGEST.index(folders[item]) if folders[item] in _LONGEST else len(_LONGEST))
 
 
 @pytest.fixture(scope="session")
