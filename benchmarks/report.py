@@ -28,7 +28,6 @@ PACKAGES: Final = (
     "deltalake",
     "duckdb",
     "ibis-framework",
-    "implicit",
     "mlflow",
     "numba",
     "numpy",

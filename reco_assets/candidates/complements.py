@@ -12,7 +12,7 @@ import polars as pl
 
 from reco_assets.candidates.fit_kernels import cooccurrence
 from reco_assets.candidates.popular import GroupPopular
-from reco_assets.candidates.retriever import Floats, Int32s, by_item, of_kind, without_repeats
+from reco_assets.candidates.retriever import Floats, Int32s, by_item, of_kind
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.events.contract import EventType
 from reco_assets.interactions.log import InteractionLog
@@ -82,7 +82,7 @@ def _steps(log: InteractionLog, category: Int32s, n: int) -> InteractionLog:
 
     def visits(part: InteractionLog) -> InteractionLog:
         known = part.where(category[part.item] >= 0)
-        return without_repeats(replace(known, item=category[known.item], n_items=n))
+        return replace(known, item=category[known.item], n_items=n).without_repeats
 
     bought = visits(of_kind(log, EventType.purchase))
     steps = int((bought.user[1:] == bought.user[:-1]).sum())

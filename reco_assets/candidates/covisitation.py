@@ -21,7 +21,6 @@ from reco_assets.candidates.retriever import (
     Stored,
     by_item,
     of_kind,
-    without_repeats,
 )
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.events.contract import EventType
@@ -158,7 +157,7 @@ class AlsoViewed(Neighbours):
     def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
         """Over all events, 8 steps apart at the most, each step exp(-1/3) weaker."""
         return cls.of_lists(
-            *neighbours_nearby(without_repeats(log), now, window=8, decay=3.0, backward=0.5, k=60)
+            *neighbours_nearby(log.without_repeats, now, window=8, decay=3.0, backward=0.5, k=60)
         )
 
 
@@ -177,7 +176,7 @@ class NextViewed(Neighbours):
     @classmethod
     def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
         """Shares of all that followed within two steps; popular products stay in front."""
-        pairs = without_repeats(log)
+        pairs = log.without_repeats
         return cls.of_lists(
             *neighbours_nearby(pairs, now, window=2, decay=0.7, backward=0.0, k=60, own_power=1.0, power=0.0)
         )
@@ -227,7 +226,7 @@ class BoughtTogether(Neighbours):
     @classmethod
     def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
         """Over purchases, 30 lines apart at the most."""
-        bought = without_repeats(of_kind(log, EventType.purchase))
+        bought = of_kind(log, EventType.purchase).without_repeats
         return cls.of_lists(
             *neighbours_nearby(bought, now, window=30, decay=1e9, backward=1.0, k=30, max_gap_days=1.0)
         )

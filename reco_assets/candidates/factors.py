@@ -8,12 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
+import numba
 import numpy as np
 import polars as pl
-from implicit.cpu.als import AlternatingLeastSquares
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
+from reco_assets.candidates.fit_kernels import solve_rows
 from reco_assets.candidates.kernels import dot_rows, head_scores, top_rows
 from reco_assets.candidates.retriever import EVENT_WEIGHTS, Floats, History, Int32s, Scratch, Stored
 from reco_assets.catalogue.items import ItemTable
@@ -24,6 +25,9 @@ from reco_assets.interactions.log import InteractionLog
 FACTORS: Final = 32
 PER_FACTOR: Final = 16
 ITERATIONS: Final = 8
+#: Steps of conjugate gradients for each person and product in an iteration.
+STEPS: Final = 3
+SEED: Final = 7
 REGULARISATION: Final = 0.05
 #: Confidence of an event of weight 1 is 1 + ALPHA.
 ALPHA: Final = 4.0
@@ -36,6 +40,36 @@ HEAD: Final = 20_000
 def _gram(factors: Floats) -> Floats:
     regular = REGULARISATION * np.eye(factors.shape[1], dtype=np.float32)
     return (factors.T @ factors + regular).astype(np.float32)
+
+
+def _numbered(rows: Int32s) -> tuple[Int32s, Int32s]:
+    """The distinct ``rows``, rising, and the place of each of ``rows`` among them; without a sort."""
+    there = np.zeros(int(rows.max()) + 1, np.bool_)
+    there[rows] = True
+    places = np.cumsum(there, dtype=np.int32) - np.int32(1)
+    return np.flatnonzero(there).astype(np.int32), places[rows]
+
+
+def _alternated(people: csr_matrix, width: int) -> Floats:
+    """Factors ``float32[columns, width]`` of the columns of ``people``, a matrix of confidences."""
+    things = people.T.tocsr()
+    dice = np.random.default_rng(SEED)
+    own = dice.random((people.shape[0], width), np.float32) * np.float32(0.01)
+    other = dice.random((people.shape[1], width), np.float32) * np.float32(0.01)
+    with threadpool_limits(1, "blas"):
+        for _ in range(ITERATIONS):
+            for matrix, moved, fixed in ((people, own, other), (things, other, own)):
+                solve_rows(
+                    matrix.indptr.astype(np.int64),
+                    matrix.indices.astype(np.int32, copy=False),
+                    matrix.data,
+                    moved,
+                    fixed,
+                    _gram(fixed),
+                    STEPS,
+                    numba.get_num_threads(),
+                )
+    return other
 
 
 @dataclass(frozen=True)
@@ -97,24 +131,17 @@ class Factors(Stored):
             nothing = np.zeros((len(items), FACTORS), np.float32)
             return cls(nothing, _gram(nothing), np.empty(0, np.int32), nothing[:0].T.copy())
         # only who and what is in the log: whoever comes later must not turn the dice of the start
-        people, user = np.unique(log.user, return_inverse=True)
-        known, item = np.unique(log.item, return_inverse=True)
+        people, user = _numbered(log.user)
+        known, item = _numbered(log.item)
         weights = EVENT_WEIGHTS[log.kind] * np.float32(ALPHA)
         matrix = csr_matrix((weights, (user, item)), shape=(len(people), len(known)), dtype=np.float32)
         matrix.sum_duplicates()
         # a thousand clicks on one product are not a thousand times the liking
         matrix.data = np.float32(ALPHA) * np.log1p(matrix.data / np.float32(ALPHA))
-        width = min(len(known), len(people)) // PER_FACTOR
-        with threadpool_limits(1, "blas"):
-            model = AlternatingLeastSquares(
-                factors=int(np.clip(width, 2, FACTORS)),
-                regularization=REGULARISATION,
-                iterations=ITERATIONS,
-                random_state=7,
-            )
-            model.fit(matrix, show_progress=False)
-        factors = np.zeros((len(items), model.item_factors.shape[1]), np.float32)
-        factors[known] = model.item_factors
+        width = int(np.clip(min(matrix.shape) // PER_FACTOR, 2, FACTORS))
+        found = _alternated(matrix, width)
+        factors = np.zeros((len(items), width), np.float32)
+        factors[known] = found
         counts = np.bincount(log.item, minlength=len(items))
         head = np.lexsort((np.arange(len(items)), -counts))[:HEAD].astype(np.int32)
         head = head[counts[head] > 0]

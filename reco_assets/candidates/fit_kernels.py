@@ -105,6 +105,81 @@ def cooccurrence(
     return counts, found, scores
 
 
+@njit(cache=True, parallel=True, fastmath={"reassoc", "contract", "nsz"})
+def solve_rows(
+    ptr: Int64s,
+    columns: Int32s,
+    confidence: Floats,
+    own: Floats,
+    other: Floats,
+    gram: Floats,
+    steps: int,
+    threads: int,
+) -> None:
+    """Half an iteration of implicit ALS: move each row of ``own`` towards its least-squares solution.
+
+    Row ``x`` solves ``(gram + sum (c - 1) y y') x = sum c y`` over its compressed row of ``columns`` (rows
+    ``y`` of ``other``) and confidences ``c``, by ``steps`` of conjugate gradients from where it was, without
+    ever making the matrix. Cost: 4 x (steps + 1) x width operations a stored value. Rows know nothing of
+    each other: the result is the same with any number of ``threads``.
+
+    Source: Takacs, Pilaszy, Tikk, "Applications of the conjugate gradient method for implicit feedback
+    collaborative filtering", 2011.
+    """
+    n, width = own.shape
+    one = np.float32(1.0)
+    for thread in prange(threads):
+        left = np.empty(width, np.float32)
+        way = np.empty(width, np.float32)
+        image = np.empty(width, np.float32)
+        for row in range(thread, n, threads):
+            x = own[row]
+            _times(gram, x, image)
+            for f in range(width):
+                left[f] = -image[f]
+            for at in range(ptr[row], ptr[row + 1]):
+                y = other[columns[at]]
+                c = confidence[at]
+                _add(c - (c - one) * _dot(y, x), y, left)
+            error = _dot(left, left)
+            way[:] = left
+            for _ in range(steps):
+                if error < 1e-20:
+                    break
+                _times(gram, way, image)
+                for at in range(ptr[row], ptr[row + 1]):
+                    y = other[columns[at]]
+                    _add((confidence[at] - one) * _dot(y, way), y, image)
+                step = error / _dot(way, image)
+                _add(step, way, x)
+                _add(-step, image, left)
+                before, error = error, _dot(left, left)
+                for f in range(width):
+                    way[f] = left[f] + error / before * way[f]
+
+
+@njit(cache=True, fastmath={"reassoc", "contract", "nsz"}, inline="always")
+def _dot(a: Floats, b: Floats) -> np.float32:
+    total = np.float32(0.0)
+    for f in range(len(a)):
+        total += a[f] * b[f]
+    return total
+
+
+@njit(cache=True, fastmath={"reassoc", "contract", "nsz"}, inline="always")
+def _add(weight: np.float32, a: Floats, to: Floats) -> None:
+    for f in range(len(a)):
+        to[f] += weight * a[f]
+
+
+@njit(cache=True, fastmath={"reassoc", "contract", "nsz"}, inline="always")
+def _times(matrix: Floats, x: Floats, out: Floats) -> None:
+    """``out = matrix @ x`` of a symmetric matrix."""
+    out[:] = 0.0
+    for f in range(len(x)):
+        _add(x[f], matrix[f], out)
+
+
 @njit(cache=True, parallel=True)
 def shared_tokens(
     item_ptr: Int64s,

@@ -202,16 +202,7 @@ class ListQuery:
 
 def by_item(log: InteractionLog) -> tuple[Int64s, Int64s]:
     """Inverted index of a log: ``(ptr int64[n_items + 1], postings int64[n])``, oldest first an item."""
-    return group_rows(log.item, np.argsort(log.time, kind="stable"), log.n_items)
-
-
-def without_repeats(log: InteractionLog) -> InteractionLog:
-    """The log with runs of the same user and item shortened to their first event."""
-    if len(log) == 0:
-        return log
-    keep = np.ones(len(log), np.bool_)
-    keep[1:] = (log.user[1:] != log.user[:-1]) | (log.item[1:] != log.item[:-1])
-    return log.where(keep)
+    return group_rows(log.item, log.in_time, log.n_items)
 
 
 def of_kind(log: InteractionLog, *kinds: EventType) -> InteractionLog:

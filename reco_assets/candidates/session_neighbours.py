@@ -12,16 +12,16 @@ import numpy as np
 import polars as pl
 from numba import njit
 
-from reco_assets.candidates.fit_kernels import group_rows
 from reco_assets.candidates.retriever import (
     DenseQuery,
     Floats,
     History,
+    Int8s,
     Int32s,
     Int64s,
     Scratch,
     Stored,
-    without_repeats,
+    by_item,
 )
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.interactions.log import InteractionLog
@@ -51,10 +51,12 @@ def _agree(
     history: Int32s,
     weights: Floats,
     ptr: Int64s,
-    postings: Int64s,
-    items: Int32s,
-    owner: Int32s,
+    places: Int64s,
+    visitor: Int32s,
     worth: Floats,
+    before: Int8s,
+    after: Int8s,
+    items: Int32s,
     decay: Floats,
     backward: float,
     dense: Floats,
@@ -67,45 +69,46 @@ def _agree(
     occurrences = 0
     for own in history:
         occurrences += ptr[own + 1] - ptr[own]
-    place = np.empty(occurrences, np.int64)
-    weight = np.empty(occurrences, np.float32)
-    at = 0
+    # how much of the history each session holds, in a table that is at most half full
+    size = 16
+    while size < 2 * occurrences:
+        size *= 2
+    sessions = np.full(size, -1, np.int32)
+    shared = np.zeros(size, np.float32)
     for h in range(len(history)):
         for p in range(ptr[history[h]], ptr[history[h] + 1]):
-            place[at] = postings[p]
-            weight[at] = weights[h]
-            at += 1
-    # occurrences in one session lie together
-    order = np.argsort(place)
+            slot = _slot(sessions, visitor[p])
+            sessions[slot] = visitor[p]
+            shared[slot] += weights[h]
     count = 0
-    begin = 0
-    while begin < occurrences:
-        session = owner[place[order[begin]]]
-        end = begin
-        shared = np.float32(0.0)
-        while end < occurrences and owner[place[order[end]]] == session:
-            shared += weight[order[end]]
-            end += 1
-        for o in range(begin, end):
-            here = place[order[o]]
-            strength = shared * weight[order[o]] * worth[here]
+    for h in range(len(history)):
+        own = history[h]
+        for p in range(ptr[own], ptr[own + 1]):
+            here = places[p]
+            strength = shared[_slot(sessions, visitor[p])] * weights[h] * worth[p]
             for step in (1, -1):
-                direction = np.float32(1.0) if step == 1 else np.float32(backward)
-                for distance in range(1, len(decay)):
-                    there = here + step * distance
-                    if there < 0 or there >= len(items) or owner[there] != session:
-                        break
-                    row = items[there]
-                    added = strength * direction * decay[distance]
+                power = strength if step == 1 else strength * np.float32(backward)
+                for distance in range(1, (after[p] if step == 1 else before[p]) + 1):
+                    row = items[here + step * distance]
+                    added = power * decay[distance]
                     # what adds nothing must not be noted: a row is known as untouched by its 0
-                    if row == items[here] or not added > 0.0:
+                    if row == own or not added > 0.0:
                         continue
                     if dense[row] == 0.0:
                         touched[count] = row
                         count += 1
                     dense[row] += added
-        begin = end
     return count
+
+
+@njit(cache=True)
+def _slot(sessions: Int32s, session: int) -> int:
+    """Where ``session`` is in the table, or may be put."""
+    last = len(sessions) - 1
+    slot = (session * 2_654_435_761 >> 7) & last
+    while sessions[slot] >= 0 and sessions[slot] != session:
+        slot = (slot + 1) & last
+    return slot
 
 
 @dataclass(frozen=True)
@@ -113,26 +116,31 @@ class SessionNeighbours(Stored):
     """Remembered sessions and where each product occurs in them.
 
     Cost: a sort of the remembered events to learn; to answer, 2 x ``WINDOW`` steps for each of at most
-    ``LOOKED_UP`` places of each of the last ``OWN`` products. Memory: 12 bytes a remembered event, 8 for each
+    ``LOOKED_UP`` places of each of the last ``OWN`` products. Memory: 4 bytes a remembered event, 18 for each
     place that is looked up, 12 a product.
 
     Attributes
     ----------
-    items, owner
-        ``int32[n]``: remembered events, session by session in their order, and whose they are.
-    worth
-        ``float32[n]``: halved in 60 days, and the less the longer the session.
-    ptr, postings
+    items
+        ``int32[n]``: remembered events, session by session in their order.
+    ptr, places
         Newest occurrences of each product, as places in ``items``.
+    visitor, worth
+        ``int32[k]`` and ``float32[k]`` of each of ``places``: whose session it is, and what it counts: halved
+        in 60 days, and the less the longer the session.
+    before, after
+        ``int8[k]``: events of the same session on either side of each of ``places``, at most ``WINDOW``.
     popularity
         ``float32[n_items]``: times each product was remembered, at least 1.
     """
 
     items: Int32s
-    owner: Int32s
-    worth: Floats
     ptr: Int64s
-    postings: Int64s
+    places: Int64s
+    visitor: Int32s
+    worth: Floats
+    before: Int8s
+    after: Int8s
     popularity: Floats
     name: ClassVar[str] = "session_neighbours"
     blend: ClassVar[float] = 2.0
@@ -144,18 +152,27 @@ class SessionNeighbours(Stored):
         """Remember the newest events; nothing is trained."""
         if len(log) > REMEMBERED:
             log = log.where(log.time > np.partition(log.time, -REMEMBERED)[-REMEMBERED])
-        kept = without_repeats(log)
+        kept = log.without_repeats
         lengths = np.bincount(kept.user, minlength=1)
-        fade = np.exp2(-(now - kept.time) / (60.0 * DAY_US)).astype(np.float32)
-        worth = fade / np.log(2.0 + lengths[kept.user]).astype(np.float32)
-        ptr, rows = group_rows(kept.item, np.argsort(kept.time, kind="stable"), len(items))
+        ends = np.cumsum(lengths)
+        ptr, rows = by_item(kept)
         counts = np.diff(ptr)
         # oldest first a product: the newest are the last
-        newest = np.arange(len(rows)) >= np.repeat(ptr[1:] - LOOKED_UP, counts)
+        places = rows[np.arange(len(rows)) >= np.repeat(ptr[1:] - LOOKED_UP, counts)]
         short = np.zeros(len(items) + 1, np.int64)
         np.cumsum(np.minimum(counts, LOOKED_UP), out=short[1:])
-        popularity = np.maximum(counts, 1).astype(np.float32)
-        return cls(kept.item, kept.user, worth, short, rows[newest], popularity)
+        visitor = kept.user[places]
+        fade = np.exp2(-(now - kept.time[places]) / (60.0 * DAY_US)).astype(np.float32)
+        return cls(
+            items=kept.item,
+            ptr=short,
+            places=places,
+            visitor=visitor,
+            worth=fade / np.log(2.0 + lengths[visitor]).astype(np.float32),
+            before=np.minimum(places - (ends - lengths)[visitor], WINDOW).astype(np.int8),
+            after=np.minimum(ends[visitor] - 1 - places, WINDOW).astype(np.int8),
+            popularity=np.maximum(counts, 1).astype(np.float32),
+        )
 
     def query(self, history: History, scratch: Scratch) -> DenseQuery:
         """Look up the sessions that hold the history's products, each product at its newest place."""
@@ -169,10 +186,12 @@ class SessionNeighbours(Stored):
             distinct,
             weights.astype(np.float32),
             self.ptr,
-            self.postings,
-            self.items,
-            self.owner,
+            self.places,
+            self.visitor,
             self.worth,
+            self.before,
+            self.after,
+            self.items,
             decay.astype(np.float32),
             BACKWARD,
             dense,

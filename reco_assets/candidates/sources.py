@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -87,11 +88,16 @@ class Sources:
         now: int,
         progress: Callable[[str], None] = lambda name: None,
     ) -> Self:
-        """Fit every source on the events of ``log``, all before ``now``; ``progress`` hears each name."""
+        """Fit every source on the events of ``log``, all before ``now``; ``progress`` hears each name.
+
+        The one that works on one core is fitted beside the others, which take what is left.
+        """
         fitted: dict[str, Retriever] = {}
-        for name, source in SOURCES.items():
-            progress(name)
-            fitted[name] = source.fit(log, items, now)
+        with ThreadPoolExecutor(1) as beside:
+            alone = beside.submit(ItemItem.fit, log, items, now)
+            for name, source in SOURCES.items():
+                progress(name)
+                fitted[name] = alone.result() if source is ItemItem else source.fit(log, items, now)
         return cls(fitted, len(items))
 
     def scratch(self) -> Scratch:

@@ -67,6 +67,18 @@ class InteractionLog:
         return self.where((self.time >= first) & (self.time < last))
 
     @cached_property
+    def without_repeats(self) -> InteractionLog:
+        """The log with runs of the same user and item shortened to their first event."""
+        keep = np.ones(len(self), np.bool_)
+        keep[1:] = (self.user[1:] != self.user[:-1]) | (self.item[1:] != self.item[:-1])
+        return self.where(keep)
+
+    @cached_property
+    def in_time(self) -> npt.NDArray[np.int64]:
+        """``int64[n]``: the events in the order of time; those of one moment as they stand."""
+        return np.argsort(self.time, kind="stable")
+
+    @cached_property
     def user_bounds(self) -> npt.NDArray[np.int64]:
         """``int64[n_users + 1]``: user ``u``'s events are rows ``bounds[u]:bounds[u + 1]``."""
         return np.searchsorted(self.user, np.arange(len(self.user_ids) + 1)).astype(np.int64)

@@ -1,6 +1,9 @@
 """The daily retraining: training examples, the ranker, its evaluation."""
 
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -12,7 +15,7 @@ from reco_assets.interactions.assets import load_learning_log
 from reco_assets.monitoring.checks import results, specs
 from reco_assets.monitoring.findings import Finding, has_rows, no_nulls
 from reco_assets.monitoring.metadata import table_metadata
-from reco_assets.monitoring.plots import importance_bars, markdown_image, metric_bars
+from reco_assets.monitoring.plots import importance_bars, markdown_image
 from reco_assets.platform.resources import Platform
 from reco_assets.ranking.evaluation import FULL, evaluate
 from reco_assets.ranking.examples import replayed
@@ -21,9 +24,9 @@ from reco_assets.ranking.lambdamart import RankerParameters, train_ranker
 from reco_assets.ranking.metrics import METRICS
 from reco_assets.ranking.outcome import load_choice, policy_text, save_choice, save_means, save_value
 from reco_assets.ranking.parameters import read_parameters
-from reco_assets.ranking.run import log_choice, log_evaluation
+from reco_assets.ranking.run import log_choice, log_evaluation, means_bars
 from reco_assets.ranking.split import split_time
-from reco_assets.ranking.stage import stage
+from reco_assets.ranking.stage import Setting
 from reco_assets.ranking.told import Stretch
 from reco_assets.ranking.training import (
     LEARNING,
@@ -81,26 +84,27 @@ def training_examples(
 
     Candidates come from sources that knew only what was before, features are as of the moment.
     """
-    history, _ = load_learning_log(platform)
+    history, as_of = load_learning_log(platform)
     split = split_time(history.log.time)
     lake, artifacts, budget = platform.lake(), platform.artifacts(), config.budget()
-    bundle = past_bundle(history, split.train_from, context.log.info)
-    folder = artifacts.new("past_bundle")
-    bundle.save(folder)
-    artifacts.publish(folder)
     training = budget.training(history.log, split)
     validation = budget.judging(history.log, split.validate_from, split.test_from)
-    with platform.engine() as engine:
-        learned = stage(
-            engine, lake, history, bundle, training, split.train_from, split.validate_from, budget.objective
-        )
-        held = stage(
-            engine, lake, history, bundle, validation, split.validate_from, split.test_from, budget.objective
-        )
+    with platform.engine() as engine, ThreadPoolExecutor(1) as beside:
+        # the engine works on the features while the sources are fitted
+        past = partial(Setting.of, engine, lake, history)
+        to_learn = beside.submit(past, training, split.train_from, split.validate_from)
+        to_hold = beside.submit(past, validation, split.validate_from, split.test_from)
+        bundle = past_bundle(history, split.train_from, context.log.info)
+        folder = artifacts.new("past_bundle")
+        bundle.save(folder)
+        artifacts.publish(folder)
+        learned = to_learn.result().stage(history, bundle, budget.objective)
+        held = to_hold.result().stage(history, bundle, budget.objective)
         logged = Stretch(
             engine, lake, history, bundle, split.train_from, split.validate_from, budget, LEARNING
         )
         told = logged.feedback()
+    artifacts.save("held_setting", to_hold.result().arrays(), {"as_of": as_of})
     threads = platform.settings().threads
     rows = replayed(learned, LEARNING, budget.negatives_of(training), budget.seed, threads)
     own = len(rows)
@@ -138,9 +142,13 @@ def ranker(
 
     One MLflow run holds parameters, metrics, feature importance, the model and its signature.
     """
-    history, _ = load_learning_log(platform)
-    split = split_time(history.log.time)
+    history, as_of = load_learning_log(platform)
     lake, artifacts, budget = platform.lake(), platform.artifacts(), config.budget()
+    if artifacts.facts("held_setting")["as_of"] != as_of:
+        raise BadInput(
+            "training the ranker: the learning log is newer than the training examples",
+            hint="materialize training_examples first",
+        )
     table = lake.scan("gold/training_examples")
     rows, held = examples_of(table, "train"), examples_of(table, "validation")
     parameters = config.parameters(platform.settings().ranker_file)
@@ -150,27 +158,21 @@ def ranker(
         context.log.warning(str(error))
         trained = None
     bundle = Bundle.load(artifacts.latest("past_bundle"))
-    validation = budget.judging(history.log, split.validate_from, split.test_from)
-    with platform.engine() as engine:
-        held_stage = stage(
-            engine, lake, history, bundle, validation, split.validate_from, split.test_from, budget.objective
-        )
-    choice = choose_ranking(trained, held_stage, Policy(), platform.settings().threads)
-    run_id = log_choice(platform.registry(), choice, parameters, rows, context.run_id)
-    save_choice(artifacts, choice, run_id)
+    judging = Setting.of_arrays(artifacts.load("held_setting")).stage(history, bundle, budget.objective)
+    choice = choose_ranking(trained, judging, Policy(), platform.settings().threads)
     means = choice.validation.means()
+    pictures = {"validation": means_bars("Validation day", means)} if means else {}
+    if trained is not None:
+        pictures["importance"] = importance_bars("Feature importance", trained.importance)
+    run_id = log_choice(platform.registry(), choice, parameters, rows, context.run_id, pictures)
+    save_choice(artifacts, choice, run_id)
     metadata: dict[str, dg.MetadataValue] = {
         "ranks_by": dg.MetadataValue.text(choice.name),
         "mlflow_run": dg.MetadataValue.text(run_id),
     }
-    if means:
-        metadata["validation"] = _bars("Validation day", means)
     if trained is not None:
         metadata["trees"] = dg.MetadataValue.int(trained.trees)
-        metadata["importance"] = dg.MetadataValue.md(
-            markdown_image(importance_bars("Feature importance", trained.importance), "importance")
-        )
-    return dg.MaterializeResult(metadata=metadata)
+    return dg.MaterializeResult(metadata=metadata | _shown(pictures))
 
 
 @dg.asset(
@@ -187,14 +189,14 @@ def evaluation(
     split = split_time(history.log.time)
     lake, artifacts = platform.lake(), platform.artifacts()
     choice = load_choice(artifacts)
-    past = past_bundle(history, split.test_from, context.log.info)
-    bundle = choice.applied_to(past)
     budget, threads = config.budget(), platform.settings().threads
     decisions = budget.judging(history.log, split.test_from, split.end)
     champion = _comparable(context, platform)
     fair = champion is not None and champion.manifest.as_of <= split.test_from
-    with platform.engine() as engine:
-        judged = stage(engine, lake, history, bundle, decisions, split.test_from, split.end, budget.objective)
+    with platform.engine() as engine, ThreadPoolExecutor(1) as beside:
+        setting = beside.submit(Setting.of, engine, lake, history, decisions, split.test_from, split.end)
+        bundle = choice.applied_to(past_bundle(history, split.test_from, context.log.info))
+        judged = setting.result().stage(history, bundle, budget.objective)
         rival = (
             champion_answers(
                 engine,
@@ -216,7 +218,8 @@ def evaluation(
     means = board.means()
     save_means(artifacts, means, board.decisions, split)
     save_value(artifacts, worth)
-    log_evaluation(platform.registry(), choice.run_id, means, worth)
+    pictures = {"test": means_bars("Held-out day", means)} if means else {}
+    log_evaluation(platform.registry(), choice.run_id, means, worth, pictures)
     if champion is not None and not fair:
         context.log.info("today's champion has seen the held-out day; it is not compared")
     return dg.MaterializeResult(
@@ -224,7 +227,7 @@ def evaluation(
             "decisions": board.decisions,
             "clicks per impression": policy_text(worth),
             **({f"full {metric}": round(means[FULL][metric], 4) for metric in METRICS} if means else {}),
-            **({"comparison": _bars("Held-out day", means)} if means else {}),
+            **_shown(pictures),
         }
     )
 
@@ -239,9 +242,5 @@ def _comparable(context: dg.AssetExecutionContext, platform: Platform) -> Bundle
         return None
 
 
-def _bars(title: str, means: dict[str, dict[str, float]]) -> dg.MetadataValue:
-    shown = {
-        metric: {name: values[metric] for name, values in means.items()}
-        for metric in ("ndcg@20", "recall@20")
-    }
-    return dg.MetadataValue.md(markdown_image(metric_bars(title, shown, best=FULL), title))
+def _shown(pictures: Mapping[str, bytes]) -> dict[str, dg.MetadataValue]:
+    return {name: dg.MetadataValue.md(markdown_image(png, name)) for name, png in pictures.items()}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
-from typing import Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from joblib import Parallel, cpu_count, delayed
 
 from reco_assets.interactions.history import ShopHistory
@@ -77,6 +78,57 @@ class Stage:
         )
 
 
+@dataclass(frozen=True)
+class Setting:
+    """Decisions and the features as they stood at each of them: a stage on which no bundle is asked yet."""
+
+    decisions: Decisions
+    last: int
+    users: UserTimeline
+    products: ProductTimeline
+
+    @classmethod
+    def of(
+        cls, engine: Engine, lake: Lake, history: ShopHistory, decisions: Decisions, first: int, last: int
+    ) -> Self:
+        """Of ``decisions``, all of them in ``[first, last)``."""
+        users = user_timeline(engine, history, decisions)
+        return cls(decisions, last, users, product_timeline(engine, lake, history, first, last))
+
+    def stage(self, history: ShopHistory, bundle: Bundle, objective: Objective) -> Stage:
+        """Ask ``bundle``."""
+        return Stage(history.log, self.decisions, self.last, self.users, self.products, bundle, objective)
+
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """All of it, by name."""
+        return {
+            "last": np.array(self.last),
+            **{
+                f"{name}-{field.name}": getattr(part, field.name)
+                for name, part in self._parts().items()
+                for field in fields(part)
+            },
+        }
+
+    def _parts(self) -> dict[str, Decisions | UserTimeline | ProductTimeline]:
+        return {"decisions": self.decisions, "users": self.users, "products": self.products}
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """What :meth:`arrays` took apart."""
+
+        def own(name: str) -> dict[str, npt.NDArray[Any]]:
+            return {key.split("-")[1]: part for key, part in arrays.items() if key.startswith(f"{name}-")}
+
+        parts = (
+            Decisions(**own("decisions")),
+            int(arrays["last"].item()),
+            UserTimeline(**own("users")),
+            ProductTimeline(**own("products")),
+        )
+        return cls(*parts)
+
+
 def stage(
     engine: Engine,
     lake: Lake,
@@ -87,10 +139,8 @@ def stage(
     last: int,
     objective: Objective,
 ) -> Stage:
-    """The features as they stood at each of ``decisions``, all of them in ``[first, last)``."""
-    users = user_timeline(engine, history, decisions)
-    products = product_timeline(engine, lake, history, first, last)
-    return Stage(history.log, decisions, last, users, products, bundle, objective)
+    """``bundle`` asked at each of ``decisions``, all of them in ``[first, last)``."""
+    return Setting.of(engine, lake, history, decisions, first, last).stage(history, bundle, objective)
 
 
 def over(stage: Stage, work: Callable[[Stage], _Found], threads: int) -> list[_Found]:

@@ -27,7 +27,7 @@ from reco_assets.recommender.newcomers import Newcomers
 from reco_assets.recommender.ranker import Ranker, check_width
 from reco_assets.recommender.types import Floats, Int32s, Policy
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 _MANIFEST: Final = "manifest.json"
 _RANKER: Final = "ranker.ubj"
 _INVENTORY: Final = names(PRODUCT_FEATURES).index("inventory_level")

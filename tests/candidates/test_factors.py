@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from reco_assets.candidates.factors import Factors
+from reco_assets.candidates.fit_kernels import solve_rows
 from reco_assets.candidates.retriever import EVENT_WEIGHTS
 from tests.candidates.shops import NOW, buy, click, log, past, shop, top
 
@@ -60,3 +63,18 @@ def test_a_product_without_events_is_scored_but_not_proposed() -> None:
     factors = Factors.fit(log(items, *both), items, NOW)
     assert "new" not in top(factors, items, past(items, "a"))
     assert top(factors, items, past(items, "new")) == {}
+
+
+def test_a_row_is_moved_to_its_least_squares_solution() -> None:
+    """As many steps as factors solve the system: (G + sum (c - 1) y y') x = sum c y."""
+    dice = np.random.default_rng(3)
+    other = dice.normal(size=(9, 4)).astype(np.float32)
+    own = np.zeros((2, 4), np.float32)
+    gram = (other.T @ other + 0.05 * np.eye(4)).astype(np.float32)
+    ptr, columns = np.array([0, 3, 5]), np.array([1, 4, 7, 0, 8], np.int32)
+    confidence = np.array([3.0, 5.0, 2.0, 9.0, 4.0], np.float32)
+    solve_rows(ptr, columns, confidence, own, other, gram, 4, 1)
+    for row, (begin, end) in enumerate(pairwise(ptr)):
+        y, c = other[columns[begin:end]].astype(np.float64), confidence[begin:end]
+        expected = np.linalg.solve(gram + (y * (c - 1.0)[:, None]).T @ y, c @ y)
+        assert own[row] == pytest.approx(expected, abs=1e-4)

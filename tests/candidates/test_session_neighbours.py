@@ -51,4 +51,4 @@ def test_only_the_newest_occurrences_of_a_product_are_kept() -> None:
     many = (did for n in range(most + 50) for did in walk(f"u{n:04d}", "ab", ago=2.0 + n))
     fitted = fit(log(ITEMS, *many))
     assert fitted.table(ITEMS)["occurrences"].to_list() == [most, most, 0, 0, 0, 0]
-    assert {int(owner) for owner in fitted.owner[fitted.postings]} == set(range(most))
+    assert {int(visitor) for visitor in fitted.visitor} == set(range(most))

@@ -6,7 +6,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 _PRODUCE, _METADATA = 0, 3  # as the protocol numbers its requests
@@ -112,7 +112,5 @@ def _exactly(connection: socket.socket, size: int) -> bytes:
 
 
 def _send(connection: socket.socket, frame: bytes) -> None:
-    try:
+    with suppress(OSError):  # the other side has ended; so will the reading one
         connection.sendall(len(frame).to_bytes(4, "big") + frame)
-    except OSError:
-        pass  # the other side has ended; so will the reading one
