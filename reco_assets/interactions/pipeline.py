@@ -33,7 +33,7 @@ def build_interactions(engine: Engine, first: date, last: date) -> Written:
         if gone.height:
             raw = raw.anti_join(engine.arrow(gone.to_arrow()), "event_id")
         history = silver.category_history(engine.table("silver/products"))
-        repeated = engine.arrow(engine.to_arrow(silver.repeated_ids(raw)))
+        repeated = silver.repeated_ids(engine, raw)
         rows = silver.interactions(raw, repeated, history)
         rows = rows.filter(rows.event_date.between(first, last))
         progress = made_from(RAW, version, first, last)

@@ -11,7 +11,7 @@ import ibis
 import ibis.expr.types as ir
 
 from reco_assets.events.contract import EVENT_SCHEMA
-from reco_assets.platform.engine import day_number, hash64, micros
+from reco_assets.platform.engine import Engine, day_number, hash64, micros
 
 #: Columns of ``silver/interactions``, in order.
 COLUMNS: Final[tuple[str, ...]] = (
@@ -51,22 +51,20 @@ def interactions(raw: ir.Table, repeated: ir.Table, categories: ir.Table) -> ir.
     raw
         ``RAW_COLUMNS`` of ``raw/events``; to decide a day, the ``MARGIN_DAYS`` before it are needed.
     repeated
-        What :func:`repeated_ids` makes of ``raw``.
+        What :func:`repeated_ids` finds in ``raw``.
     categories
         What :func:`category_history` makes.
     """
     return with_categories(unique_events(raw, repeated), categories).select(*COLUMNS)
 
 
-def repeated_ids(raw: ir.Table) -> ir.Table:
+def repeated_ids(engine: Engine, raw: ir.Table) -> ir.Table:
     """Hashes of the ids of ``raw`` that come more than once: few, and found by the ids alone.
 
-    Best computed before the rest: within one query an engine keeps all columns of all events until
-    it knows them.
+    Computed before the rest: within one query an engine keeps all columns of all events until it
+    knows them.
     """
-    hashed = raw.select(_hash=hash64(raw.event_id))
-    counted = hashed.group_by("_hash").agg(_copies=hashed.count())
-    return counted.filter(counted._copies > 1).select("_hash")
+    return engine.arrow(engine.repeated(raw.select(_hash=hash64(raw.event_id))))
 
 
 def unique_events(raw: ir.Table, repeated: ir.Table) -> ir.Table:

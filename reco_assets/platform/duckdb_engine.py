@@ -29,6 +29,8 @@ from reco_assets.platform.staging import Staged
 BATCH: Final = 65_536
 #: Rows that are kept until they are written, a file for each of their days.
 _HELD: Final = 2_000_000
+#: Numbers that are sorted in memory, 16 bytes each, to find those that come again.
+_SORTED: Final = 50_000_000
 
 #: Spark's names of the functions in platform/engine.py, and the dates that both engines share.
 _FUNCTIONS = """
@@ -119,6 +121,22 @@ class DuckDBEngine(Engine):
         return self._reader(expression).read_all()
 
     @override
+    def repeated(self, column: ir.Table) -> pa.Table:
+        # sorting numbers takes a third of what grouping them does, and finds the same; but in memory
+        reader = self._reader(column)
+        parts = [pl.Series(reader.schema.names[0], reader.schema.empty_table().column(0))]
+        rows = 0
+        for batch in reader:
+            parts.append(pl.Series(batch.column(0)))
+            rows += batch.num_rows
+            if rows > _SORTED:
+                reader.close()
+                return super().repeated(column)
+        values = pl.concat(parts).sort()
+        again = values.filter(values == values.shift()).unique()
+        return again.to_frame().to_arrow()
+
+    @override
     def replace_window(
         self,
         name: str,
@@ -157,12 +175,13 @@ def _sql(operation: ops.Node) -> str:
     than running them.
     """
     expression = cast("ir.Table", operation.to_expr())
-    # Sums of BIGINT are HUGEINT in DuckDB: the declared type is restored at the very end.
     columns = ", ".join(
         f'CAST("{name}" AS {DuckDBType.to_string(dtype)}) AS "{name}"'
         for name, dtype in expression.schema().items()
     )
     query = _reading_again(sqlglot.parse_one(ibis.to_sql(expression, dialect="duckdb"), dialect="duckdb"))
+    if all(total.dtype.is_integer() for total in operation.find(ops.Sum)):
+        query = _narrow(query)
     return f"SELECT {columns} FROM ({query.sql(dialect='duckdb')})"
 
 
@@ -177,6 +196,19 @@ def _reading_again(query: exp.Expr) -> exp.Expr:
         derived = body.find(exp.Join, exp.AggFunc, exp.Window, exp.SetOperation, exp.Distinct, exp.Subquery)
         if derived is None and not body.args.get("group"):
             part.set("materialized", False)
+    return query
+
+
+def _narrow(query: exp.Expr) -> exp.Expr:
+    """``query`` with its sums, all of whole numbers, as BIGINT, as they are declared.
+
+    DuckDB makes HUGEINT of them, and what follows carries twice the bytes.
+    """
+    for total in list(query.find_all(exp.Sum)):
+        whole: exp.Expr = total
+        while isinstance(whole.parent, exp.Window | exp.Filter):
+            whole = whole.parent
+        whole.replace(exp.Cast(this=whole.copy(), to=exp.DataType.build("BIGINT")))
     return query
 
 

@@ -79,6 +79,12 @@ class Engine(Protocol):
     def to_arrow(self, expression: ir.Table) -> pa.Table:
         """Rows of ``expression``, in no particular order."""
 
+    def repeated(self, column: ir.Table) -> pa.Table:
+        """Values of a table of one integer column that come more than once, each once."""
+        (name,) = column.columns
+        counted = column.group_by(name).agg(_copies=column.count())
+        return self.to_arrow(counted.filter(counted._copies > 1).select(name))
+
     def replace_window(
         self,
         name: str,

@@ -52,7 +52,7 @@ def features_in_memory(
     """User features of ``users`` and product features of ``shelf`` at all ``times``, by expressions alone."""
     stocked = engine.arrow(products(*shelf).to_arrow())
     delivered = engine.arrow(raw(events(*rows)).select(silver.RAW_COLUMNS).to_arrow())
-    history, repeated = silver.category_history(stocked), silver.repeated_ids(delivered)
+    history, repeated = silver.category_history(stocked), silver.repeated_ids(engine, delivered)
     seen = engine.arrow(engine.to_arrow(silver.interactions(delivered, repeated, history)))
     tiles, tastes, shown = (
         engine.arrow(engine.to_arrow(table(seen)))

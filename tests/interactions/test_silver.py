@@ -19,7 +19,7 @@ SHELF = products(product("p1", "shoes"), product("p2", "hats"))
 def interactions(engine: Engine, rows: pl.DataFrame, shelf: pl.DataFrame = SHELF) -> pl.DataFrame:
     history = silver.category_history(engine.arrow(shelf.to_arrow()))
     delivered = engine.arrow(rows.select(silver.RAW_COLUMNS).to_arrow())
-    found = silver.interactions(delivered, silver.repeated_ids(delivered), history)
+    found = silver.interactions(delivered, silver.repeated_ids(engine, delivered), history)
     return pl.DataFrame(engine.to_arrow(found)).sort("timestamp", "event_id")
 
 

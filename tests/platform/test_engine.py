@@ -6,9 +6,11 @@ from pathlib import Path
 
 import ibis
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from reco_assets.errors import MissingDependency, MissingTable
+from reco_assets.platform import duckdb_engine
 from reco_assets.platform.duckdb_engine import DuckDBEngine
 from reco_assets.platform.engine import Engine, day, day_number, hash64, micros, moment
 from reco_assets.platform.engines import open_engine
@@ -137,3 +139,14 @@ def test_spark_without_java_says_what_to_install(
 
     with pytest.raises(MissingDependency, match=r"no Java.*install a full Java 17"):
         open_engine(Settings(engine="spark"), lake)
+
+
+@pytest.mark.parametrize("sorted_rows", [0, 1_000])
+def test_numbers_that_come_again_are_found_sorted_or_grouped(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, sorted_rows: int
+) -> None:
+    monkeypatch.setattr(duckdb_engine, "_SORTED", sorted_rows)
+    numbers = pa.table({"n": pa.array([5, -(2**62), 5, 7, 2**62, 5, -(2**62), 8], pa.int64())})
+    assert sorted(engine.repeated(engine.arrow(numbers))["n"].to_pylist()) == [-(2**62), 5]
+    assert engine.repeated(engine.arrow(numbers.slice(3, 3)))["n"].to_pylist() == []
+    assert engine.repeated(engine.arrow(numbers.slice(0, 0)))["n"].to_pylist() == []
