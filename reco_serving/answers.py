@@ -57,7 +57,7 @@ def resolved(asked: Asked, bundle: Bundle, seed: int) -> Request:
             context.device, context.page, context.hour, context.weekday, context.age, context.region
         ),
         session_items=rows_of(_in_front(context), bundle),
-        exclude=rows_of(asked.exclude, bundle),
+        exclude=rows_of([*asked.exclude, *_page(context)], bundle),
         category=category_code(asked.category, bundle),
         seed=seed,
         cart=rows_of(context.cart, bundle),
@@ -175,8 +175,11 @@ def products(recommendations: tuple[Recommendation, ...], loaded: Loaded) -> lis
 
 def _in_front(context: AskedContext) -> list[Id]:
     """Products that the visitor has just had to do with, the most telling last."""
-    last = [context.product_id] if context.product_id is not None else []
-    return [*context.cart, *context.products, *last]
+    return [*context.cart, *context.products, *_page(context)]
+
+
+def _page(context: AskedContext) -> list[Id]:
+    return [context.product_id] if context.product_id is not None else []
 
 
 def rows_of(ids: Sequence[Id], bundle: Bundle) -> tuple[int, ...]:

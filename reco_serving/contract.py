@@ -33,7 +33,7 @@ class Context(Struct, frozen=True):
     region: (
         Annotated[str, Meta(max_length=64, description="Where the visitor is, for the policy.")] | None
     ) = None
-    product_id: Annotated[Id, Meta(description="The product on the page.")] | None = None
+    product_id: Annotated[Id, Meta(description="The product on the page; never shown.")] | None = None
     products: Annotated[Ids, Meta(description="Products just looked at, the latest last.")] = []
     cart: Annotated[Ids, Meta(description="In the cart, the latest last; never shown.")] = []
 

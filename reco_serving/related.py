@@ -69,6 +69,7 @@ def _plain(asked: AskedByAnybody, loaded: Loaded) -> bool:
         and not asked.filters
         and not asked.exclude
         and not asked.context.cart
+        and asked.context.product_id is None
     )
 
 

@@ -13,7 +13,8 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from reco_assets.candidates.covisitation import Neighbours
-from reco_assets.candidates.retriever import Floats, History, Int32s
+from reco_assets.candidates.kernels import accumulate_signed
+from reco_assets.candidates.retriever import DenseQuery, Floats, History, Int32s, Scratch
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.interactions.log import InteractionLog
 
@@ -21,12 +22,21 @@ from reco_assets.interactions.log import InteractionLog
 HEAD: Final = 4_000
 #: Ridge: that many people who like nothing else.
 REGULARISATION: Final = 500.0
-#: Neighbours kept of a product, of those that speak for it.
+#: Neighbours kept of a product: those for and against which it says most.
 KEPT: Final = 500
 
 
+class SignedQuery(DenseQuery):
+    """Scores of either sign; only what more speaks for than against is proposed."""
+
+    def top(self, n: int) -> Int32s:
+        """Up to ``n`` best of the rows written whose score is above 0."""
+        best = super().top(n)
+        return best[self.dense[best] > 0.0]
+
+
 class ItemItem(Neighbours):
-    """Which products speak for which, learned from all sets at once; no order and no time.
+    """Which products speak for which, and against, learned from all sets at once; no order and no time.
 
     Cost: HEAD^3 and the pairs of products in people's sets to learn; ``KEPT`` additions for each product
     that the person knows to answer. Memory: 8 ``KEPT`` bytes for each of ``HEAD`` products, 8 for others.
@@ -55,14 +65,21 @@ class ItemItem(Neighbours):
         sets = csr_matrix((np.ones(known.sum()), (user[known], column[item[known]])), shape=shape)
         weights = _shallow((sets.T @ sets).toarray())
         kept = min(KEPT, len(head))
-        best = np.sort(np.argpartition(-weights, kept - 1, axis=1)[:, :kept], axis=1)
+        best = np.sort(np.argpartition(-np.abs(weights), kept - 1, axis=1)[:, :kept], axis=1)
         scores = np.take_along_axis(weights, best, axis=1)
         order = np.argsort(-scores, axis=1, kind="stable")
         best, scores = np.take_along_axis(best, order, axis=1), np.take_along_axis(scores, order, axis=1)
-        speaks = scores > 0.0
+        speaks = scores != 0.0
         indptr = np.zeros(len(items) + 1, np.int64)
         indptr[head + 1] = speaks.sum(axis=1)
         return cls(np.cumsum(indptr), head[best][speaks].astype(np.int32), scores[speaks])
+
+    def query(self, history: History, scratch: Scratch) -> SignedQuery:
+        """Sum what every product that the person knows says."""
+        dense, touched = scratch.take()
+        items, weights = self.asked(history)
+        count = accumulate_signed(items, weights, self.indptr, self.indices, self.weights, dense, touched)
+        return SignedQuery(dense, touched, count)
 
     def asked(self, history: History) -> tuple[Int32s, Floats]:
         """Every product that the person knows, each alike."""

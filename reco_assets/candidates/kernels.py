@@ -10,6 +10,9 @@ Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
+#: Stands for a sum that comes out as 0.
+_NEARLY_NOTHING = np.float32(1e-30)
+
 
 @njit(cache=True)
 def top_rows(rows: Int32s, dense: Floats, n: int) -> Int32s:
@@ -94,6 +97,33 @@ def accumulate(
                     touched[count] = row
                     count += 1
                 dense[row] += added
+    return count
+
+
+@njit(cache=True)
+def accumulate_signed(
+    history: Int32s,
+    weights: Floats,
+    indptr: Int64s,
+    indices: Int32s,
+    values: Floats,
+    dense: Floats,
+    touched: Int32s,
+) -> int:
+    """As :func:`accumulate`, of values of either sign, none of them 0."""
+    count = 0
+    for h in range(len(history)):
+        item = history[h]
+        weight = weights[h]
+        for at in range(indptr[item], indptr[item + 1]):
+            row = indices[at]
+            if dense[row] == 0.0:
+                touched[count] = row
+                count += 1
+            dense[row] += weight * values[at]
+            if dense[row] == 0.0:
+                # a row is known as untouched by its 0
+                dense[row] = -_NEARLY_NOTHING
     return count
 
 

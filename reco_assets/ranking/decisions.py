@@ -19,6 +19,8 @@ Int8s = npt.NDArray[np.int8]
 #: What an event after the decision is worth, by EventType code: purchase > cart = favorite > click.
 GRADES: Final = np.array([1, 2, 0, 3, 2, 1, 0, 0], np.int8)
 DAY_US: Final = 86_400_000_000
+#: A page counts as open so long after it was opened, microseconds: the pause that ends a visit.
+OPEN_US: Final = 1_800_000_000
 #: Share of sampled moments, at the most, that are people's first.
 UNTOLD: Final = 0.1
 
@@ -34,8 +36,9 @@ class Objective:
     only_next
         Only the next product counts, not all within the horizon.
     open_page
-        The product that the person looked at last counts too. In a shop it does not: an answer that
-        shows the open page is of no use.
+        The product that the person looked at last counts like any other. In a shop it does not, as long as
+        its page is open: an answer that leads there is of no use. That it is put into the cart or bought
+        counts all the same.
     """
 
     horizon_us: int = DAY_US
@@ -122,8 +125,9 @@ def outcomes(log: InteractionLog, decisions: Decisions, last: int, objective: Ob
         begin = low + int(np.searchsorted(log.time[low:high], time))
         end = low + int(np.searchsorted(log.time[low:high], min(time + objective.horizon_us, last)))
         counted = valued[begin:end]
-        if begin > low and not objective.open_page:
-            counted = counted & (log.item[begin:end] != log.item[begin - 1])
+        if begin > low and not objective.open_page and time - log.time[begin - 1] < OPEN_US:
+            elsewhere = log.item[begin:end] != log.item[begin - 1]
+            counted = counted & (elsewhere | (GRADES[log.kind[begin:end]] > 1))
         rows = begin + np.flatnonzero(counted)
         if objective.only_next:
             rows = rows[log.item[rows] == log.item[rows[:1]]] if len(rows) else rows

@@ -36,15 +36,15 @@ class RankerParameters:
         The trees start from the learned blend of the sources; otherwise from nothing.
     """
 
-    rounds: int = 200
+    rounds: int = 300
     patience: int = 25
-    learning_rate: float = 0.15
+    learning_rate: float = 0.1
     max_depth: int = 6
     min_child_weight: float = 10.0
     top: int = 20
     bins: int = 64
-    subsample: float = 0.9
-    colsample_bytree: float = 0.8
+    subsample: float = 0.7
+    colsample_bytree: float = 0.5
     reg_lambda: float = 5.0
     upon_blend: bool = True
     rising: tuple[str, ...] = ("product_avg_rating", "product_conversion_rate")

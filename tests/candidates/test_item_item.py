@@ -24,13 +24,20 @@ def test_the_weights_are_those_of_the_paper(monkeypatch: pytest.MonkeyPatch) -> 
     found = {(one, other): score for one, other, score in pairs(_fit(*owned), ITEMS)}
     for i, one in enumerate("abcd"):
         for j, other in enumerate("abcd"):
-            if i != j and expected[i, j] > 1e-6:
+            if i != j and abs(expected[i, j]) > 1e-6:
                 assert found.pop((one, other)) == pytest.approx(expected[i, j], rel=1e-5)
     assert not found
 
 
 def test_what_people_have_together_goes_together() -> None:
     assert next(iter(top(_fit("ab", "ab", "cd", "cd"), ITEMS, past(ITEMS, "a")))) == "b"
+
+
+def test_what_others_have_instead_speaks_against_and_is_not_proposed() -> None:
+    fitted = _fit("ab", "ab", "ab", "bc", "bc", "bc")
+    against = {(one, other): score for one, other, score in pairs(fitted, ITEMS)}
+    assert against["a", "c"] < 0.0
+    assert "c" not in top(fitted, ITEMS, past(ITEMS, "a"))
 
 
 def test_having_something_twice_says_no_more_than_having_it() -> None:

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reco_assets.ranking.decisions import (
+    OPEN_US,
     Decisions,
     Objective,
     last_distinct,
@@ -44,14 +45,31 @@ def test_an_outcome_takes_the_best_grade_of_each_product() -> None:
     assert dict(zip(outcome.items.tolist(), outcome.grades.tolist(), strict=True)) == {2: 3, 3: 1}
 
 
-def test_the_product_that_is_open_is_not_an_outcome() -> None:
+OPEN = log((0, 1, "click", 10), (0, 1, "click", 20), (0, 2, "click", 30), (0, 1, "click", 40))
+
+
+def test_opening_the_open_page_again_is_not_an_outcome() -> None:
+    (outcome,) = outcomes(OPEN, at(0, 20), last=100 * SECOND, objective=Objective())
+    assert outcome.items.tolist() == [2]
+
+
+def test_what_is_open_and_put_into_the_cart_is_an_outcome() -> None:
     (outcome,) = outcomes(SHOP, at(0, 20), last=100 * SECOND, objective=Objective())
-    assert 1 not in outcome.items.tolist()
+    assert dict(zip(outcome.items.tolist(), outcome.grades.tolist(), strict=True)) == {1: 2, 2: 3, 3: 1}
+
+
+def test_a_page_is_open_until_the_visit_ends() -> None:
+    later = OPEN_US // SECOND + 10
+    again = log((0, 1, "click", 10), (0, 1, "click", later))
+    (outcome,) = outcomes(again, at(0, later), last=2 * OPEN_US, objective=Objective())
+    assert outcome.items.tolist() == [1]
+    (outcome,) = outcomes(again, at(0, later - 1), last=2 * OPEN_US, objective=Objective())
+    assert outcome.items.tolist() == []
 
 
 def test_the_open_product_counts_where_the_objective_says_so() -> None:
-    (outcome,) = outcomes(SHOP, at(0, 20), last=100 * SECOND, objective=Objective(open_page=True))
-    assert 1 in outcome.items.tolist()
+    (outcome,) = outcomes(OPEN, at(0, 20), last=100 * SECOND, objective=Objective(open_page=True))
+    assert outcome.items.tolist() == [1, 2]
 
 
 def test_only_the_next_product_counts_where_the_objective_says_so() -> None:

@@ -124,6 +124,11 @@ def test_filters_that_mean_nothing_are_refused(service: Running, filters: str, r
     assert reason in response.json()["error"]["reason"]
 
 
+def test_the_product_on_the_page_is_not_shown(service: Running) -> None:
+    first = service.products(user_id="nobody")[0]
+    assert first not in service.products(user_id="nobody", context={"product_id": first})
+
+
 def test_what_is_in_the_cart_is_not_shown(service: Running) -> None:
     first = service.products(user_id="nobody")
     assert not set(first) & set(service.products(user_id="nobody", context={"cart": first}))

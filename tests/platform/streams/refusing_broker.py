@@ -28,7 +28,6 @@ class Refusing:
     port: int
     topic: str
     refused: int = 0
-    _asked: dict[int, int] = field(default_factory=dict)  # what a request was, by its number
     _open: list[socket.socket] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -51,13 +50,14 @@ class Refusing:
                 return
             broker = socket.create_connection(("127.0.0.1", self.port))
             self._open += [client, broker]
+            asked: dict[int, int] = {}  # what a request of this connection was, by its number
             for run in (self._requests, self._answers):
-                threading.Thread(target=run, args=(client, broker), daemon=True).start()
+                threading.Thread(target=run, args=(client, broker, asked), daemon=True).start()
 
-    def _requests(self, client: socket.socket, broker: socket.socket) -> None:
+    def _requests(self, client: socket.socket, broker: socket.socket, asked: dict[int, int]) -> None:
         for request in _frames(client):
             kind, version, number = struct.unpack_from(">hhi", request)
-            self._asked[number] = kind
+            asked[number] = kind
             if kind == _PRODUCE and not self.refused:
                 assert 9 <= version <= 12, "the answer below is of these versions"
                 self.refused += 1
@@ -65,9 +65,9 @@ class Refusing:
             else:
                 _send(broker, request)
 
-    def _answers(self, client: socket.socket, broker: socket.socket) -> None:
+    def _answers(self, client: socket.socket, broker: socket.socket, asked: dict[int, int]) -> None:
         for answer in _frames(broker):
-            if self._asked.get(struct.unpack_from(">i", answer)[0]) == _METADATA:
+            if asked.get(struct.unpack_from(">i", answer)[0]) == _METADATA:
                 # the client must not go past us to the broker
                 answer = answer.replace(struct.pack(">i", self.port), struct.pack(">i", self._own))
             _send(client, answer)
