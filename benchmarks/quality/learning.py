@@ -28,6 +28,8 @@ from reco_assets.recommender.state import empty_state
 
 #: Events counted, all alike: what papers call PopRec.
 POPULARITY: Final = "popularity"
+#: Decisions that the ranker learns from, at the most: twice as many as every night, where a catalogue changes.
+DECISIONS: Final = 60_000
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def learn(task: Task, progress: Callable[[str], None]) -> Learned:
 
 
 def _ranking(task: Task, progress: Callable[[str], None]) -> Chosen:
-    split, budget = task.split, TrainingBudget(objective=task.objective)
+    split, budget = task.split, TrainingBudget(DECISIONS, objective=task.objective)
     log = task.history.log
     progress("replaying the training decisions")
     bundle = past_bundle(task.history, split.train_from)

@@ -36,7 +36,7 @@ class RankerParameters:
         The trees start from the learned blend of the sources; otherwise from nothing.
     """
 
-    rounds: int = 300
+    rounds: int = 200
     patience: int = 25
     learning_rate: float = 0.1
     max_depth: int = 6
