@@ -28,7 +28,7 @@ from reco_assets.recommender.state import empty_state
 
 #: Events counted, all alike: what papers call PopRec.
 POPULARITY: Final = "popularity"
-#: Decisions that the ranker learns from, at the most: twice as many as every night, where a catalogue changes.
+#: Decisions that the ranker learns from, at the most: twice as many as every night in a shop.
 DECISIONS: Final = 60_000
 
 

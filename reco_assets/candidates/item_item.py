@@ -46,6 +46,7 @@ class ItemItem(Neighbours):
     blend: ClassVar[float] = 2.0
     similar: ClassVar[float] = 0.3
     reason: ClassVar[str] = "liked by people who like {because}"
+    one_core: ClassVar[bool] = True
 
     @classmethod
     def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:

@@ -99,12 +99,15 @@ class Retriever(Protocol):
     reason
         What a shopper may be told; ``{because}`` is a product of the history, ``{category}`` the
         product's own.
+    one_core
+        Its fit keeps one core busy for long and leaves the others alone: it is fitted beside the rest.
     """
 
     name: ClassVar[str]
     blend: ClassVar[float]
     similar: ClassVar[float]
     reason: ClassVar[str]
+    one_core: ClassVar[bool]
 
     @classmethod
     def fit(cls, log: InteractionLog, items: ItemTable, now: int) -> Self:
@@ -131,6 +134,8 @@ class Retriever(Protocol):
 
 class Stored:
     """A source that is a dataclass of arrays and nothing else: how it is taken apart and put together."""
+
+    one_core: ClassVar[bool] = False
 
     if TYPE_CHECKING:
         __dataclass_fields__: ClassVar[dict[str, Field[object]]]

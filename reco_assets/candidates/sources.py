@@ -90,14 +90,18 @@ class Sources:
     ) -> Self:
         """Fit every source on the events of ``log``, all before ``now``; ``progress`` hears each name.
 
-        The one that works on one core is fitted beside the others, which take what is left.
+        Those that work on one core are fitted beside the others, which take what is left.
         """
         fitted: dict[str, Retriever] = {}
         with ThreadPoolExecutor(1) as beside:
-            alone = beside.submit(ItemItem.fit, log, items, now)
+            alone = {
+                name: beside.submit(source.fit, log, items, now)
+                for name, source in SOURCES.items()
+                if source.one_core
+            }
             for name, source in SOURCES.items():
                 progress(name)
-                fitted[name] = alone.result() if source is ItemItem else source.fit(log, items, now)
+                fitted[name] = alone[name].result() if name in alone else source.fit(log, items, now)
         return cls(fitted, len(items))
 
     def scratch(self) -> Scratch:

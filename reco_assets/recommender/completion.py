@@ -14,8 +14,8 @@ from reco_assets.recommender.hidden import hidden_by
 from reco_assets.recommender.policy.compiled import Compiled
 from reco_assets.recommender.ranked import Ranked
 from reco_assets.recommender.reasons import explained
-from reco_assets.recommender.recommend import caps_of, current_history
-from reco_assets.recommender.types import Decision, Policy, Request, UserState
+from reco_assets.recommender.recommend import caps_of, current_history, shares_among
+from reco_assets.recommender.types import Decision, Floats, Policy, Request, UserState
 
 #: Sources that say what goes into one cart; all others count a tenth of what they say of likeness, so
 #: that they only put what nobody has bought together yet in an order.
@@ -49,8 +49,8 @@ def completing(
     cart = history(rows, kinds, np.full(len(rows), now, np.int64), _NOBODY, now)
     with bundle.scratch() as scratch:
         found = bundle.sources.candidates(cart, _NOBODY, policy.candidates, scratch, None, ~hidden)
-    shares = found.scores / np.maximum(found.scores.max(axis=0, initial=0.0), np.float32(1e-9))
-    scores = np.maximum(shares, np.float32(0.0)) @ _WEIGHTS
+    shares = shares_among(found.scores)
+    scores: Floats = shares @ _WEIGHTS
     if rules is not None and rules.boosts is not None:
         scores = rules.boosts.applied(found.items, scores)
     order = np.lexsort((found.items, -scores))

@@ -181,7 +181,7 @@ def recommend(
             chosen = kept[caps.fill(ranked.items[kept], len(chosen) - len(placed), beside)]
     taken_places = {one.place for one in placed}
     places = [place for place in range(len(chosen) + len(placed)) if place not in taken_places]
-    shares = ranked.by_source[chosen] / best_of(ranked.by_source)
+    shares = shares_among(ranked.by_source)[chosen]
     boosts = rules.boosts if rules is not None else None
     recommendations = explained(
         ranked.items[chosen], ranked.scores[chosen], shares, past, bundle, places, boosts
@@ -215,15 +215,15 @@ def _lots(items: Int32s, seed: int) -> npt.NDArray[np.uint32]:
 
 def blend(scores: Floats, weights: Sequence[float]) -> Floats:
     """Rank without a ranker: each source's scores over its best, weighted and summed."""
-    positive: Floats = np.maximum(scores, 0.0)
-    blended: Floats = (positive / best_of(scores)) @ np.array(weights, np.float32)
+    blended: Floats = shares_among(scores) @ np.array(weights, np.float32)
     return blended
 
 
-def best_of(by_source: Floats) -> Floats:
-    """``float32[sources]``: each source's best of ``float32[n, sources]``, at least a little above 0."""
-    best: Floats = np.maximum(by_source.max(axis=0, initial=0.0), np.float32(1e-9))
-    return best
+def shares_among(by_source: Floats) -> Floats:
+    """Each source's scores ``float32[n, sources]`` over its best of them; what speaks against is silence."""
+    best = np.maximum(by_source.max(axis=0, initial=0.0), np.float32(1e-9))
+    shares: Floats = np.maximum(by_source, np.float32(0.0)) / best
+    return shares
 
 
 def _clock(context: Context, now: int) -> tuple[int, int]:

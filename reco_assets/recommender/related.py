@@ -16,7 +16,7 @@ from reco_assets.recommender.policy.compiled import Compiled
 from reco_assets.recommender.policy.masks import Bools
 from reco_assets.recommender.ranked import Ranked
 from reco_assets.recommender.reasons import REASONS, explained
-from reco_assets.recommender.recommend import best_of, current_history
+from reco_assets.recommender.recommend import current_history, shares_among
 from reco_assets.recommender.types import Floats, Policy, Recommendation, Request, UserState
 
 _SIMILAR: Final = np.array(SIMILAR, np.float32)
@@ -80,7 +80,7 @@ def similar(
         blocked, allowed, boosts = seed, ~limits.hidden, limits.boosts
     with bundle.scratch() as scratch:
         candidates = bundle.sources.candidates(past, blocked, policy.candidates, scratch, None, allowed)
-    shares = candidates.scores / best_of(candidates.scores) * _SIMILAR
+    shares = shares_among(candidates.scores) * _SIMILAR
     scores: Floats = shares.sum(axis=1)
     if boosts is not None:
         scores = boosts.applied(candidates.items, scores)

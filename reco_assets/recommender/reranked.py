@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 
 from reco_assets.candidates.sources import Candidates
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.policy.compiled import Compiled
 from reco_assets.recommender.reasons import explained
-from reco_assets.recommender.recommend import blend, current_history, features_of
-from reco_assets.recommender.types import Floats, Int32s, Recommendation, Request, UserState
-
-_LEAST: Final = np.float32(1e-9)
+from reco_assets.recommender.recommend import blend, current_history, features_of, shares_among
+from reco_assets.recommender.types import Int32s, Recommendation, Request, UserState
 
 
 def reranked(
@@ -47,6 +43,6 @@ def reranked(
     if rules is not None and rules.boosts is not None:
         scores = rules.boosts.applied(items, scores)
     order = np.argsort(-scores, kind="stable")
-    shares: Floats = by_source[order] / np.maximum(by_source.max(axis=0, initial=0.0), _LEAST)
+    shares = shares_among(by_source)[order]
     boosts = rules.boosts if rules is not None else None
     return explained(items[order], scores[order], shares, past, bundle, boosts=boosts)

@@ -16,7 +16,7 @@ from reco_assets.errors import BadRequest
 from reco_assets.events.contract import EventType
 from reco_assets.features.catalogue import PRODUCT_FEATURES, catalogue_hash
 from reco_assets.recommender.bundle import Bundle, Manifest
-from reco_assets.recommender.recommend import current_history, features_of, propose, recommend
+from reco_assets.recommender.recommend import current_history, features_of, propose, recommend, shares_among
 from reco_assets.recommender.state import empty_state
 from reco_assets.recommender.types import MOST, RECENT, Context, Decision, Policy, Request, UserState
 from tests.candidates.shops import DAY, NOW, buy, log, shop
@@ -279,3 +279,8 @@ def test_what_was_bought_is_shown_again_when_it_is_due(days: int, policy: Policy
     answer = {one.item for one in recommend(Request(n=11), person, store, policy, NOW).recommendations}
     assert (soap in answer) == shown
     assert (lamp in answer) == (not policy.hide_bought)
+
+
+def test_a_share_is_of_the_best_and_what_speaks_against_is_silent() -> None:
+    scores = np.array([[2.0, -3.0, 0.0], [1.0, -1.0, 0.0], [-4.0, -2.0, 0.0]], np.float32)
+    assert shares_among(scores).tolist() == [[1.0, 0.0, 0.0], [0.5, 0.0, 0.0], [0.0, 0.0, 0.0]]
