@@ -13,7 +13,6 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from reco_assets.candidates.covisitation import Neighbours
-from reco_assets.candidates.kernels import accumulate_signed
 from reco_assets.candidates.retriever import DenseQuery, Floats, History, Int32s, Scratch
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.interactions.log import InteractionLog
@@ -77,10 +76,8 @@ class ItemItem(Neighbours):
 
     def query(self, history: History, scratch: Scratch) -> SignedQuery:
         """Sum what every product that the person knows says."""
-        dense, touched = scratch.take()
-        items, weights = self.asked(history)
-        count = accumulate_signed(items, weights, self.indptr, self.indices, self.weights, dense, touched)
-        return SignedQuery(dense, touched, count)
+        summed = super().query(history, scratch)
+        return SignedQuery(summed.dense, summed.touched, summed.count)
 
     def asked(self, history: History) -> tuple[Int32s, Floats]:
         """Every product that the person knows, each alike."""

@@ -10,7 +10,7 @@ Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
-#: Stands for a sum that comes out as 0.
+#: Below 0 by so much stands for a sum that comes out as 0.
 _NEARLY_NOTHING = np.float32(1e-30)
 
 
@@ -82,7 +82,7 @@ def accumulate(
 ) -> int:
     """Add ``weights[h] * values`` of every neighbour of ``history`` into ``dense``.
 
-    ``dense`` must be zero on entry; the rows it wrote are in ``touched[:count]``.
+    ``dense`` must be zero on entry; the rows it wrote are in ``touched[:count]``, none of them 0.
     """
     count = 0
     for h in range(len(history)):
@@ -92,38 +92,13 @@ def accumulate(
             row = indices[at]
             added = weight * values[at]
             # what adds nothing must not be noted: a row is known as untouched by its 0
-            if added > 0.0:
+            if added != 0.0:
                 if dense[row] == 0.0:
                     touched[count] = row
                     count += 1
                 dense[row] += added
-    return count
-
-
-@njit(cache=True)
-def accumulate_signed(
-    history: Int32s,
-    weights: Floats,
-    indptr: Int64s,
-    indices: Int32s,
-    values: Floats,
-    dense: Floats,
-    touched: Int32s,
-) -> int:
-    """As :func:`accumulate`, of values of either sign, none of them 0."""
-    count = 0
-    for h in range(len(history)):
-        item = history[h]
-        weight = weights[h]
-        for at in range(indptr[item], indptr[item + 1]):
-            row = indices[at]
-            if dense[row] == 0.0:
-                touched[count] = row
-                count += 1
-            dense[row] += weight * values[at]
-            if dense[row] == 0.0:
-                # a row is known as untouched by its 0
-                dense[row] = -_NEARLY_NOTHING
+                if dense[row] == 0.0:
+                    dense[row] = -_NEARLY_NOTHING
     return count
 
 

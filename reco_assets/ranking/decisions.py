@@ -118,22 +118,22 @@ class Past:
 
 def outcomes(log: InteractionLog, decisions: Decisions, last: int, objective: Objective) -> Iterator[Outcome]:
     """The outcome of each decision as ``objective`` sees it, before ``last``."""
-    valued = GRADES[log.kind] > 0
+    grade = GRADES[log.kind]
     bounds = log.user_bounds
     for user, time in zip(decisions.user.tolist(), decisions.time.tolist(), strict=True):
         low, high = int(bounds[user]), int(bounds[user + 1])
         begin = low + int(np.searchsorted(log.time[low:high], time))
         end = low + int(np.searchsorted(log.time[low:high], min(time + objective.horizon_us, last)))
-        counted = valued[begin:end]
+        counted = grade[begin:end] > 0
         if begin > low and not objective.open_page and time - log.time[begin - 1] < OPEN_US:
             elsewhere = log.item[begin:end] != log.item[begin - 1]
-            counted = counted & (elsewhere | (GRADES[log.kind[begin:end]] > 1))
+            counted = counted & (elsewhere | (grade[begin:end] > 1))
         rows = begin + np.flatnonzero(counted)
         if objective.only_next:
             rows = rows[log.item[rows] == log.item[rows[:1]]] if len(rows) else rows
         items, inverse = np.unique(log.item[rows], return_inverse=True)
         grades = np.zeros(len(items), np.int8)
-        np.maximum.at(grades, inverse, GRADES[log.kind[rows]])
+        np.maximum.at(grades, inverse, grade[rows])
         yield Outcome(items, grades)
 
 
