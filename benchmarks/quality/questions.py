@@ -133,11 +133,13 @@ class Asked:
             begin, end = int(step["begin"]), int(step["end"])
             told = np.arange(begin, end)[rows[begin:end] >= 0]
             session = Events(rows[told], all_kinds[told], times[told])
+            # the page that is open is no answer to where the visitor goes next, whoever answers
+            page = (int(rows[end - 1]),) if rows[end - 1] >= 0 else ()
             yield Question(
                 person=step["user_id"],
                 state=_followed(self._state(step["user_id"]), session),
                 whole=self.whole(step["user_id"]).and_then(session),
-                request=Request(n=SHOWN),
+                request=Request(n=SHOWN, exclude=page),
                 now=int(times[end - 1]) + min(_THINKS, int(times[end] - times[end - 1]) - 1),
                 wanted=self._rows_of(step["wanted"]),
                 segment=step["segment"],
