@@ -8,19 +8,26 @@ from __future__ import annotations
 from typing import ClassVar, Final, Self
 
 import numpy as np
+import numpy.typing as npt
 from scipy.linalg import lapack
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from reco_assets.candidates.covisitation import Neighbours
-from reco_assets.candidates.retriever import DenseQuery, Floats, History, Int32s, Scratch
+from reco_assets.candidates.retriever import DenseQuery, Floats, History, Int32s, Int64s, Scratch
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.interactions.log import InteractionLog
+
+Doubles = npt.NDArray[np.float64]
 
 #: Only the most popular products have neighbours; the matrix of all pairs is 8 HEAD^2 bytes, 0.13 GB.
 HEAD: Final = 4_000
 #: Ridge: that many people who like nothing else.
-REGULARISATION: Final = 500.0
+REGULARISATION: Final = 1_000.0
+#: Power to which the size of a person's set is divided out: who looks at everything says little of each.
+SET_POWER: Final = 0.75
+#: Power to which the popularity of the products is divided out.
+POWER: Final = 0.1
 #: Neighbours kept of a product: those for and against which it says most.
 KEPT: Final = 500
 
@@ -61,8 +68,9 @@ class ItemItem(Neighbours):
         column = np.full(len(items), -1)
         column[head] = np.arange(len(head))
         known = column[item] >= 0
+        user, place = user[known], column[item[known]]
         shape = (int(log.user.max()) + 1, len(head))
-        sets = csr_matrix((np.ones(known.sum()), (user[known], column[item[known]])), shape=shape)
+        sets = csr_matrix((_voices(user), (user, place)), shape=shape)
         weights = _shallow((sets.T @ sets).toarray())
         kept = min(KEPT, len(head))
         best = np.sort(np.argpartition(-np.abs(weights), kept - 1, axis=1)[:, :kept], axis=1)
@@ -84,15 +92,25 @@ class ItemItem(Neighbours):
         return history.known, np.ones(len(history.known), np.float32)
 
 
-def _shallow(common: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Floats:
+def _voices(user: Int64s) -> Doubles:
+    """What each row of people's sets counts in a product of two: 1 on average, less in a larger set."""
+    voices = np.bincount(user).astype(np.float64)[user] ** -SET_POWER
+    return np.sqrt(voices / voices.mean())
+
+
+def _shallow(common: Doubles) -> Floats:
     """Weights ``float32[h, h]``, row to column, of the best linear model with nothing on the diagonal."""
-    common[np.diag_indices_from(common)] += REGULARISATION
+    people = np.diag(common).copy()
+    standing = people**POWER
+    common /= standing
+    common /= standing[:, None]
+    common[np.diag_indices_from(common)] += REGULARISATION * (np.trace(common) / people.sum())
     with threadpool_limits(1, "blas"):
         factor, _ = lapack.dpotrf(common, lower=1, overwrite_a=1)
         inverse, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
     inverse = np.tril(inverse)
     inverse += np.tril(inverse, -1).T
-    weights: Floats = (inverse / -np.diag(inverse)).astype(np.float32)
+    weights: Floats = (inverse / -np.diag(inverse) / standing[:, None]).astype(np.float32)
     weights[np.diag_indices_from(weights)] = 0.0
     # the ends of float32 would be zeros that count as touched
     weights[np.abs(weights) < np.float32(1e-9)] = 0.0

@@ -15,12 +15,20 @@ def sets(*owned: str) -> list[Did]:
     return list(chain.from_iterable([click(f"u{at}", one) for one in text] for at, text in enumerate(owned)))
 
 
-def test_the_weights_are_those_of_the_paper(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(item_item, "REGULARISATION", 2.0)
+@pytest.mark.parametrize(("set_power", "power"), [(0.0, 0.0), (0.75, 0.1)])
+def test_the_weights_are_those_of_the_paper_for_what_people_and_products_count(
+    monkeypatch: pytest.MonkeyPatch, set_power: float, power: float
+) -> None:
+    for name, value in (("REGULARISATION", 2.0), ("SET_POWER", set_power), ("POWER", power)):
+        monkeypatch.setattr(item_item, name, value)
     owned = ("ab", "ab", "abc", "cd", "d")
     x = np.array([[product in one for product in "abcd"] for one in owned], float)
-    inverse = np.linalg.inv(x.T @ x + 2.0 * np.eye(4))
-    expected = -inverse / np.diag(inverse)
+    counts = x.sum(axis=1) ** -set_power
+    common = x.T @ (x * (counts * x.sum() / (counts @ x.sum(axis=1)))[:, None])
+    standing = np.diag(common) ** power
+    scaled = common / np.outer(standing, standing)
+    inverse = np.linalg.inv(scaled + 2.0 * np.trace(scaled) / np.trace(common) * np.eye(4))
+    expected = -inverse / np.diag(inverse) / standing[:, None]
     found = {(one, other): score for one, other, score in pairs(_fit(*owned), ITEMS)}
     for i, one in enumerate("abcd"):
         for j, other in enumerate("abcd"):
