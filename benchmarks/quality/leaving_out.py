@@ -51,9 +51,13 @@ def silent(retriever: Retriever) -> Retriever:
     def query(self: Retriever, history: History, scratch: Scratch) -> _Silence:
         return _Silence()
 
+    def links(self: Retriever, history: History, items: Int32s, scratch: Scratch, out: Floats) -> None:
+        out[:] = 0.0
+
     mute = copy.copy(retriever)
     kind = type(retriever)
-    object.__setattr__(mute, "__class__", type(f"Silent{kind.__name__}", (kind,), {"query": query}))
+    quiet_parts = {"query": query, "links": links}
+    object.__setattr__(mute, "__class__", type(f"Silent{kind.__name__}", (kind,), quiet_parts))
     return mute
 
 

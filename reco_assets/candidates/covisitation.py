@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from reco_assets.candidates.fit_kernels import cooccurrence
-from reco_assets.candidates.kernels import accumulate, strongest
+from reco_assets.candidates.kernels import accumulate, links, strongest
 from reco_assets.candidates.retriever import (
     DenseQuery,
     Floats,
@@ -27,6 +27,8 @@ from reco_assets.events.contract import EventType
 from reco_assets.interactions.log import InteractionLog
 
 DAY_US: Final = 86_400_000_000
+#: Products of a history that are asked one by one for their neighbours, the last ones.
+LINKING: Final = 10
 #: Half-life of what people did, days.
 HALF_LIFE_DAYS: Final = 60.0
 
@@ -61,6 +63,16 @@ class Neighbours(Stored):
     def asked(self, history: History) -> tuple[Int32s, Floats]:
         """Whose neighbours are summed, and what each counts."""
         return history.items, history.weights
+
+    def links(self, history: History, items: Int32s, scratch: Scratch, out: Floats) -> None:
+        """Fill ``out`` ``float32[n, 3]`` with what single products of the history say of ``items``.
+
+        Of the last ``LINKING`` distinct ones: what the newest says, the most that one of them says, and how
+        many name it.
+        """
+        newest = history.newest[:LINKING]
+        dense, _ = scratch.take()
+        links(newest, items, self.indptr, self.indices, self.weights, dense, out)
 
     def because(self, item: int, history: History) -> int:
         """The item of the history that speaks most for ``item``; -1 if none does."""

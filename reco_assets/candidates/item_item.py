@@ -95,7 +95,8 @@ class ItemItem(Neighbours):
 def _voices(user: Int64s) -> Doubles:
     """What each row of people's sets counts in a product of two: 1 on average, less in a larger set."""
     voices = np.bincount(user).astype(np.float64)[user] ** -SET_POWER
-    return np.sqrt(voices / voices.mean())
+    roots: Doubles = np.sqrt(voices / voices.mean())
+    return roots
 
 
 def _shallow(common: Doubles) -> Floats:

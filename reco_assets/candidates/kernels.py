@@ -145,6 +145,37 @@ def strongest(
 
 
 @njit(cache=True)
+def links(
+    newest: Int32s,
+    items: Int32s,
+    indptr: Int64s,
+    indices: Int32s,
+    values: Floats,
+    dense: Floats,
+    out: Floats,
+) -> None:
+    """What the neighbour lists of the ``newest`` products, the newest first, say of each of ``items``.
+
+    ``out[k]`` gets what the first list says of item ``k``, the most that one of them says, and how many name
+    it. ``dense`` must be zero on entry and is zero again on return; it holds places, so ``items`` are fewer
+    than 2**24.
+    """
+    out[:] = 0.0
+    for k in range(len(items)):
+        dense[items[k]] = k + 1
+    for h in range(len(newest)):
+        for at in range(indptr[newest[h]], indptr[newest[h] + 1]):
+            k = int(dense[indices[at]]) - 1
+            if k >= 0:
+                if h == 0:
+                    out[k, 0] = values[at]
+                out[k, 1] = max(out[k, 1], values[at])
+                out[k, 2] += 1.0
+    for k in range(len(items)):
+        dense[items[k]] = 0.0
+
+
+@njit(cache=True)
 def clear(dense: Floats, touched: Int32s, count: int) -> None:
     """Set ``dense`` back to zero on ``touched[:count]``."""
     for at in range(count):

@@ -61,6 +61,13 @@ class History:
         """Distinct item rows that the person has had to do with, rising: recent ones and bought ones."""
         return np.unique(np.concatenate([self.items, self.bought]))
 
+    @cached_property
+    def newest(self) -> Int32s:
+        """Distinct rows of ``items``, the newest first."""
+        distinct, last = np.unique(self.items[::-1], return_index=True)
+        newest: Int32s = distinct[np.argsort(last)]
+        return newest
+
 
 def history(
     items: Int32s, kinds: Int8s, times: Int64s, bought: Int32s, now: int, habits: Habits = NO_HABITS

@@ -12,7 +12,13 @@ import numpy.typing as npt
 
 from reco_assets.candidates.complements import Complements
 from reco_assets.candidates.content import ContentNeighbours
-from reco_assets.candidates.covisitation import AlsoViewed, BoughtTogether, NextViewed, ViewedThenBought
+from reco_assets.candidates.covisitation import (
+    AlsoViewed,
+    BoughtTogether,
+    Neighbours,
+    NextViewed,
+    ViewedThenBought,
+)
 from reco_assets.candidates.factors import Factors
 from reco_assets.candidates.habits import HabitSource
 from reco_assets.candidates.item_item import ItemItem
@@ -52,6 +58,9 @@ BLEND: Final = tuple(source.blend for source in SOURCES.values())
 
 #: The same for products like one product: what links the two counts; popularity only fills the list.
 SIMILAR: Final = tuple(source.similar for source in SOURCES.values())
+
+#: The sources whose word is also told product by product of the history, in the order of the features.
+LINKED: Final = (AlsoViewed.name, NextViewed.name)
 
 #: How many candidates each source may propose, at the most; popular fills what is left.
 QUOTA: Final = 120
@@ -139,6 +148,18 @@ class Sources:
             scores[:, column] = query.score(items)
             query.close()
         return Candidates(items, scores)
+
+    def links(self, history: History, items: Int32s, scratch: Scratch) -> Floats:
+        """What single products of the history say of ``items`` by each source of ``LINKED``.
+
+        Returns ``float32[n, 3 len(LINKED)]``: see :meth:`Neighbours.links`.
+        """
+        found = np.zeros((len(LINKED), len(items), 3), np.float32)
+        for name, out in zip(LINKED, found, strict=True):
+            source = self.retrievers[name]
+            if isinstance(source, Neighbours):
+                source.links(history, items, scratch, out)
+        return np.concatenate(list(found), axis=1)
 
     def scores(self, history: History, items: Int32s, scratch: Scratch) -> Floats:
         """Every source's score of exactly ``items``, ``float32[n, len(SOURCES)]``."""

@@ -147,11 +147,21 @@ SOURCE_SHARES: Final[tuple[Feature, ...]] = tuple(
 SOURCE_PLACES: Final[tuple[Feature, ...]] = tuple(
     _computed(
         "pair", f"place_{score.name.removeprefix('score_')}", "place",
-        "Place by that score among the candidates, the best 0; unknown where it is not above 0.",
+        "How many of the candidates have more of that score; unknown where it is not above 0.",
         "candidates",
     )
     for score in SOURCE_SCORES
 )  # fmt: skip
+#: What one product of the history alone says, by each of ``candidates.sources.LINKED``.
+LINKS: Final[tuple[Feature, ...]] = tuple(
+    _computed("pair", f"{name}_{source}", unit, description, "candidates")
+    for source in ("also_viewed", "next_viewed")
+    for name, unit, description in (
+        ("last", "score", "What the last item alone says of it by that source."),
+        ("most", "score", "The most that one of the last 10 items says of it by that source."),
+        ("named", "items", "How many of the last 10 items name it by that source."),
+    )
+)
 
 _HISTORY: Final = "session: the person's last product events"
 _CONTEXT: Final = "request"
@@ -163,6 +173,7 @@ RANKING_FEATURES: Final[tuple[Feature, ...]] = (
     *SOURCE_SCORES,
     *SOURCE_SHARES,
     *SOURCE_PLACES,
+    *LINKS,
     _computed("pair", "sources", "sources", "How many sources score the item above 0.", "candidate sources"),
     _computed("pair", "recent_category", "share", "Share of its category in the history, 1/rank.", _HISTORY),
     _computed("pair", "recent_department", "share", "Share of its department in the history.", _HISTORY),

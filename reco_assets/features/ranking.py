@@ -9,6 +9,7 @@ import numpy.typing as npt
 from numba import njit
 
 from reco_assets.features.catalogue import (
+    LINKS,
     PRODUCT_FEATURES,
     RANKING_FEATURES,
     SOURCE_SCORES,
@@ -27,6 +28,7 @@ _USER_RATE: Final = names(USER_FEATURES).index("purchase_rate")
 _USER_PRICE: Final = names(USER_FEATURES).index("avg_price_point")
 _PRODUCT_PRICE: Final = names(PRODUCT_FEATURES).index("price")
 _S: Final = len(SOURCE_SCORES)
+_L: Final = len(LINKS)
 _WIDTH: Final = len(RANKING_FEATURES)
 _HOUR_US: Final = 3_600_000_000
 _DAY_US: Final = 86_400_000_000
@@ -44,13 +46,16 @@ def _ratio(price: np.float32, to: np.float32 | float) -> np.float32 | float:
 
 @njit(cache=True)
 def _places(scores: Floats) -> Floats:
-    """Place of each positive score within its column, the best 0, ties by row; NaN for the others."""
+    """Place of each positive score within its column: how many are above it; NaN for the others."""
     out = np.full(scores.shape, np.nan, np.float32)
     for s in range(scores.shape[1]):
         said = np.flatnonzero(scores[:, s] > 0)
         order = said[np.argsort(-scores[said, s], kind="mergesort")]
+        shared = 0
         for place in range(len(order)):
-            out[order[place], s] = place
+            if scores[order[place], s] < scores[order[shared], s]:
+                shared = place
+            out[order[place], s] = shared
     return out
 
 
@@ -66,6 +71,7 @@ def _fill(
     bought: Int32s,
     candidates: Int32s,
     scores: Floats,
+    links: Floats,
     products: Floats,
     category: Int32s,
     department: Int32s,
@@ -131,6 +137,9 @@ def _fill(
             at += 1
         for s in range(sources):
             out[k, at] = places[c, s]
+            at += 1
+        for link in range(links.shape[1]):
+            out[k, at] = links[c, link]
             at += 1
         out[k, at] = proposed
         same_category = np.float32(0.0)
@@ -201,6 +210,7 @@ def ranking_features(
     bought: Int32s,
     candidates: Int32s,
     scores: Floats,
+    links: Floats,
     products: Floats,
     category: Int32s,
     department: Int32s,
@@ -224,8 +234,9 @@ def ranking_features(
         The person's last product events before ``now``, oldest first.
     bought
         Item rows bought before.
-    candidates, scores
-        ``int32[n]`` item rows and ``float32[n, sources]``.
+    candidates, scores, links
+        ``int32[n]`` item rows, ``float32[n, sources]``, and ``float32[n, len(LINKS)]``: what single products
+        of the history say of them.
     products
         ``float32[n_items, len(PRODUCT_FEATURES)]``, made of windows closed by ``now``.
     category, department, brand, first_seen
@@ -243,10 +254,11 @@ def ranking_features(
     ``float32[n, len(RANKING_FEATURES)]``, columns in the order of the feature catalogue.
     """
     assert scores.shape[1] == _S, "one column a source, as the feature catalogue lists them"
+    assert links.shape[1] == _L, "three columns a linked source, as the feature catalogue lists them"
     wanted = np.arange(len(candidates)) if keep is None else keep
     out = np.empty((len(wanted), _WIDTH), np.float32)
     _fill(
-        out, wanted, user, favorite_category, items, kinds, times, bought, candidates, scores, products,
-        category, department, brand, first_seen, now, hour, weekday, device,
+        out, wanted, user, favorite_category, items, kinds, times, bought, candidates, scores, links,
+        products,        category, department, brand, first_seen, now, hour, weekday, device,
     )  # fmt: skip
     return out

@@ -94,6 +94,8 @@ def features_of(
     """The ranker's matrix of ``candidates``, or of those at ``keep``; shared by serving and training."""
     hour, weekday = _clock(request.context, now)
     items = bundle.items
+    with bundle.scratch() as scratch:
+        links = bundle.sources.links(past, candidates.items, scratch)
     return ranking_features(
         state.features,
         state.favorite_category,
@@ -103,6 +105,7 @@ def features_of(
         past.bought,
         candidates.items,
         candidates.scores,
+        links,
         bundle.product_matrix,
         items.category,
         items.department,

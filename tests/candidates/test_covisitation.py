@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reco_assets.candidates.covisitation import AlsoViewed, BoughtTogether
+from reco_assets.candidates.covisitation import LINKING, AlsoViewed, BoughtTogether, NextViewed
 from reco_assets.candidates.fit_kernels import cooccurrence
-from reco_assets.candidates.retriever import by_item
+from reco_assets.candidates.retriever import Scratch, by_item
 from reco_assets.events.contract import EventType
 from tests.candidates.shops import NOW, Did, buy, cart, click, log, pairs, past, shop, top
 
@@ -149,3 +149,36 @@ def _counted(users: list[int], products: list[int], times: list[int]) -> dict[tu
             weight = recency * direction * exp(-(distance - 1) / 3)
             sums[item, other] += weight * (popularity[item] * popularity[other]) ** -0.4
     return sums
+
+
+def test_single_products_of_the_history_are_asked_for_what_they_say() -> None:
+    items = shop("a", "b", "c", "d", "e")
+    fitted = NextViewed(
+        indptr=np.array([0, 2, 4, 5, 5, 5]),
+        indices=np.array([3, 2, 3, 4, 3], np.int32),
+        weights=np.array([0.5, 0.25, 0.75, 0.125, 1.0], np.float32),
+    )
+    told = past(items, "c", "b", "a", "b", "a")
+    scratch, out = Scratch(len(items), 2), np.full((4, 3), -1.0, np.float32)
+    for _ in range(2):  # the working memory is clean again
+        fitted.links(told, np.array([3, 2, 4, 0], np.int32), scratch, out)
+        # a, the newest, says .5 of d and .25 of c; b says .75 of d and .125 of e; c says 1 of d
+        assert out.tolist() == [[0.5, 1.0, 3.0], [0.25, 0.25, 1.0], [0.0, 0.125, 1.0], [0.0, 0.0, 0.0]]
+    assert not scratch.dense.any()
+
+
+def test_of_a_long_history_the_last_products_are_asked() -> None:
+    items = shop(*(f"p{n}" for n in range(LINKING + 2)))
+    rows = np.arange(LINKING + 2)
+    fitted = NextViewed(np.arange(LINKING + 3), (rows * 0).astype(np.int32), np.ones(len(rows), np.float32))
+    out = np.zeros((1, 3), np.float32)
+    fitted.links(past(items, *items.ids.tolist()), np.array([0], np.int32), Scratch(len(items), 1), out)
+    assert out.tolist() == [[1.0, 1.0, LINKING]]
+
+
+def test_of_nothing_nothing_is_said() -> None:
+    items = shop("a", "b")
+    fitted = NextViewed(np.array([0, 1, 1]), np.array([1], np.int32), np.ones(1, np.float32))
+    out = np.ones((1, 3), np.float32)
+    fitted.links(past(items), np.array([1], np.int32), Scratch(len(items), 1), out)
+    assert out.tolist() == [[0.0, 0.0, 0.0]]

@@ -38,6 +38,7 @@ class Asked:
     bought: Int32s
     candidates: Int32s
     scores: Floats
+    links: Floats
     products: Floats
     category: Int32s
     department: Int32s
@@ -93,6 +94,7 @@ SMALL = Asked(
         ],
         np.float32,
     ),
+    links=np.array([[0.5, 0.75, 2, 0, 0.25, 1], [1, 1, 1, 0, 0, 0], [0, 0, 0, 0, 0, 0]], np.float32),
     products=np.array(
         [
             product(price=10.0),
@@ -129,6 +131,8 @@ EXPECTED = {
     **dict.fromkeys(names(SOURCE_PLACES), nan),
     "place_also_viewed": 1, "place_factors": 0, "place_repeat": 0, "place_category_popular": 0,
     "place_popular": 0,
+    "last_also_viewed": 0.5, "most_also_viewed": 0.75, "named_also_viewed": 2,
+    "last_next_viewed": 0, "most_next_viewed": 0.25, "named_next_viewed": 1,
     "sources": 5,  # a score below 0 speaks against it
     # weights by rank are 1/3, 1/2, 1, the newest counting most
     "recent_category": 1.0,  # all of category 0
@@ -223,8 +227,16 @@ def test_purchase_tier_is_high_above_a_tenth_and_medium_above_a_twentieth(rate: 
 
 @given(order=st.permutations(range(3)))
 def test_a_candidates_row_does_not_depend_on_its_place_in_the_list(order: list[int]) -> None:
-    asked = replace(SMALL, candidates=SMALL.candidates[order], scores=SMALL.scores[order])
+    asked = replace(
+        SMALL, candidates=SMALL.candidates[order], scores=SMALL.scores[order], links=SMALL.links[order]
+    )
     np.testing.assert_array_equal(asked.matrix(), SMALL.matrix()[order])
+
+
+def test_equal_scores_share_a_place() -> None:
+    three = [said(popular=0.3), said(popular=0.5), said(popular=0.3)]
+    places = [row["place_popular"] for row in replace(SMALL, scores=np.array(three, np.float32)).rows()]
+    assert places == [1, 0, 1]
 
 
 @given(wanted=st.lists(st.integers(0, 2), max_size=12))
