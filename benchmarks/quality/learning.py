@@ -30,6 +30,8 @@ from reco_assets.recommender.state import empty_state
 POPULARITY: Final = "popularity"
 #: Decisions that the ranker learns from, at the most: twice as many as every night in a shop.
 DECISIONS: Final = 60_000
+#: Those that stop it and choose what ranks, likewise.
+JUDGED: Final = 3_000
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def learn(task: Task, progress: Callable[[str], None]) -> Learned:
 
 
 def _ranking(task: Task, progress: Callable[[str], None]) -> Chosen:
-    split, budget = task.split, TrainingBudget(DECISIONS, objective=task.objective)
+    split, budget = task.split, TrainingBudget(DECISIONS, JUDGED, objective=task.objective)
     log = task.history.log
     progress("replaying the training decisions")
     bundle = past_bundle(task.history, split.train_from)
