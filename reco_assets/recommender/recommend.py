@@ -184,7 +184,7 @@ def recommend(
             chosen = kept[caps.fill(ranked.items[kept], len(chosen) - len(placed), beside)]
     taken_places = {one.place for one in placed}
     places = [place for place in range(len(chosen) + len(placed)) if place not in taken_places]
-    shares = shares_among(ranked.by_source)[chosen]
+    shares = shares_among(ranked.by_source, chosen)
     boosts = rules.boosts if rules is not None else None
     recommendations = explained(
         ranked.items[chosen], ranked.scores[chosen], shares, past, bundle, places, boosts
@@ -222,10 +222,13 @@ def blend(scores: Floats, weights: Sequence[float]) -> Floats:
     return blended
 
 
-def shares_among(by_source: Floats) -> Floats:
-    """Each source's scores ``float32[n, sources]`` over its best of them; what speaks against is silence."""
+def shares_among(by_source: Floats, wanted: Int64s | None = None) -> Floats:
+    """Each source's scores ``float32[n, sources]`` over its best of them; what speaks against is silence.
+
+    Of the rows ``wanted``, of all by default.
+    """
     best = np.maximum(by_source.max(axis=0, initial=0.0), np.float32(1e-9))
-    shares: Floats = np.maximum(by_source, np.float32(0.0)) / best
+    shares: Floats = np.maximum(by_source if wanted is None else by_source[wanted], np.float32(0.0)) / best
     return shares
 
 

@@ -43,6 +43,6 @@ def reranked(
     if rules is not None and rules.boosts is not None:
         scores = rules.boosts.applied(items, scores)
     order = np.argsort(-scores, kind="stable")
-    shares = shares_among(by_source)[order]
+    shares = shares_among(by_source, order)
     boosts = rules.boosts if rules is not None else None
     return explained(items[order], scores[order], shares, past, bundle, boosts=boosts)
