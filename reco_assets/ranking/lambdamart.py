@@ -1,4 +1,4 @@
-"""The learned ranker: LambdaMART (Burges, 2010), as XGBoost implements it, upon what the sources say."""
+"""The learned ranker: LambdaMART (Burges, 2010), as XGBoost implements it, upon a blend of the sources."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import xgboost
 from reco_assets.errors import BadInput
 from reco_assets.features.catalogue import RANKING_FEATURES, SOURCE_SHARES, names
 from reco_assets.ranking.examples import Examples
-from reco_assets.ranking.linear import fit_base
+from reco_assets.ranking.linear import fit_blend
 from reco_assets.recommender.ranker import Ranker, shares_of
 
 
@@ -33,8 +33,7 @@ class RankerParameters:
         Features that only ever raise the score, other things equal: what a business expects of them, whatever
         a few examples say.
     upon_blend
-        The trees start from the learned blend of the sources, or from the one source that ranks the
-        validation's decisions better; otherwise from nothing.
+        The trees start from the learned blend of the sources; otherwise from nothing.
     """
 
     rounds: int = 200
@@ -86,7 +85,7 @@ def train_ranker(
             hint="the history is too short; the sources' blend will rank",
         )
     columns = list(names(RANKING_FEATURES))
-    blend = fit_base(train, validation) if parameters.upon_blend else (0.0,) * len(SOURCE_SHARES)
+    blend = fit_blend(train) if parameters.upon_blend else (0.0,) * len(SOURCE_SHARES)
     weights = np.array(blend, np.float32)
     learned = xgboost.QuantileDMatrix(
         train.features,

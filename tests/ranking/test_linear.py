@@ -12,7 +12,7 @@ from reco_assets.candidates.sources import SOURCES
 from reco_assets.features.catalogue import RANKING_FEATURES, names
 from reco_assets.ranking.examples import Examples
 from reco_assets.ranking.lambdamart import RankerParameters, train_ranker
-from reco_assets.ranking.linear import fit_base, fit_blend
+from reco_assets.ranking.linear import fit_blend
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.ranker import Ranker, shares_of
 from tests.recommender.shops import Shape, bundle
@@ -24,15 +24,13 @@ EACH = 20
 def decisions(right: str, count: int, seed: int, noise: float = 0.0) -> Examples:
     """Decisions of 20 candidates with random shares, of which the one came true that ``right`` ranks first.
 
-    ``right`` is a source, or several with a + between, whose shares are added. In a share ``noise`` of them,
-    a random one did.
+    In a share ``noise`` of them, a random one did.
     """
     rng = np.random.default_rng(seed)
     features = np.zeros((count * EACH, len(COLUMNS)), np.float32)
     for name in SOURCES:
         features[:, COLUMNS.index(f"share_{name}")] = rng.random(count * EACH)
-    told = features[:, [COLUMNS.index(f"share_{name}") for name in right.split("+")]].sum(axis=1)
-    best = told.reshape(count, EACH).argmax(axis=1)
+    best = features[:, COLUMNS.index(f"share_{right}")].reshape(count, EACH).argmax(axis=1)
     best = np.where(rng.random(count) < noise, rng.integers(0, EACH, count), best)
     grade = np.zeros((count, EACH), np.int8)
     grade[np.arange(count), best] = 1
@@ -62,15 +60,6 @@ def test_without_examples_no_source_has_a_word() -> None:
 def test_sources_that_say_nothing_get_no_weight(nothing: float) -> None:
     silent = decisions("popular", 50, 1)
     assert not any(fit_blend(replace(silent, features=np.full_like(silent.features, nothing))))
-
-
-def test_one_source_is_taken_where_it_ranks_later_decisions_better() -> None:
-    early, late = decisions("popular", 300, 1, noise=0.2), decisions("also_viewed", 300, 2, noise=0.2)
-    mixed = early.and_then(decisions("also_viewed", 100, 3, noise=0.2))
-    weights = dict(zip(SOURCES, fit_base(mixed, late), strict=True))
-    assert [name for name, weight in weights.items() if weight] == ["also_viewed"]
-    both = decisions("popular+also_viewed", 300, 4)
-    assert fit_base(mixed, both) == fit_blend(mixed)
 
 
 def test_the_scale_of_a_decision_is_its_own() -> None:
