@@ -51,8 +51,10 @@ def silent(retriever: Retriever) -> Retriever:
     def query(self: Retriever, history: History, scratch: Scratch) -> _Silence:
         return _Silence()
 
-    def links(self: Retriever, history: History, items: Int32s, scratch: Scratch, out: Floats) -> None:
-        out[:] = 0.0
+    def links(
+        self: Retriever, history: History, items: Int32s, scratch: Scratch, out: Floats, column: int
+    ) -> None:
+        return
 
     mute = copy.copy(retriever)
     kind = type(retriever)

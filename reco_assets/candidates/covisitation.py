@@ -64,15 +64,15 @@ class Neighbours(Stored):
         """Whose neighbours are summed, and what each counts."""
         return history.items, history.weights
 
-    def links(self, history: History, items: Int32s, scratch: Scratch, out: Floats) -> None:
-        """Fill ``out`` ``float32[n, 3]`` with what single products of the history say of ``items``.
+    def links(self, history: History, items: Int32s, scratch: Scratch, out: Floats, column: int) -> None:
+        """Write what single products of the history say of ``items`` into three columns of zeros of ``out``.
 
         Of the last ``LINKING`` distinct ones: what the newest says, the most that one of them says, and how
-        many name it.
+        many name it. ``column`` of ``out``, ``float32[n, columns]``, is the first of the three.
         """
         newest = history.newest[:LINKING]
         dense, _ = scratch.take()
-        links(newest, items, self.indptr, self.indices, self.weights, dense, out)
+        links(newest, items, self.indptr, self.indices, self.weights, dense, out, column)
 
     def because(self, item: int, history: History) -> int:
         """The item of the history that speaks most for ``item``; -1 if none does."""

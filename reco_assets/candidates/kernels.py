@@ -153,14 +153,14 @@ def links(
     values: Floats,
     dense: Floats,
     out: Floats,
+    column: int,
 ) -> None:
     """What the neighbour lists of the ``newest`` products, the newest first, say of each of ``items``.
 
-    ``out[k]`` gets what the first list says of item ``k``, the most that one of them says, and how many name
-    it. ``dense`` must be zero on entry and is zero again on return; it holds places, so ``items`` are fewer
-    than 2**24.
+    ``out[k, column]`` gets what the first list says of item ``k``, the next column the most that one of them
+    says, the one after it how many name it; all three must be 0 on entry. ``dense`` must be zero on entry and
+    is zero again on return; it holds places, so ``items`` are fewer than 2**24.
     """
-    out[:] = 0.0
     for k in range(len(items)):
         dense[items[k]] = k + 1
     for h in range(len(newest)):
@@ -168,9 +168,9 @@ def links(
             k = int(dense[indices[at]]) - 1
             if k >= 0:
                 if h == 0:
-                    out[k, 0] = values[at]
-                out[k, 1] = max(out[k, 1], values[at])
-                out[k, 2] += 1.0
+                    out[k, column] = values[at]
+                out[k, column + 1] = max(out[k, column + 1], values[at])
+                out[k, column + 2] += 1.0
     for k in range(len(items)):
         dense[items[k]] = 0.0
 

@@ -158,7 +158,7 @@ class Sources:
         for at, name in enumerate(LINKED):
             source = self.retrievers[name]
             if isinstance(source, Neighbours):
-                source.links(history, items, scratch, found[:, 3 * at : 3 * at + 3])
+                source.links(history, items, scratch, found, 3 * at)
         return found
 
     def scores(self, history: History, items: Int32s, scratch: Scratch) -> Floats:

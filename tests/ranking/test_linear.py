@@ -44,6 +44,12 @@ def decisions(right: str, count: int, seed: int, noise: float = 0.0) -> Examples
     )
 
 
+def found_first(ranker: Ranker, held: Examples) -> float:
+    """Share of the decisions whose first candidate came true."""
+    first = ranker.score(held.features).reshape(-1, EACH).argmax(axis=1)
+    return float((held.grade.reshape(-1, EACH)[np.arange(len(first)), first] == 1).mean())
+
+
 @pytest.mark.parametrize("right", ["also_viewed", "popular"])
 def test_the_source_that_is_right_gets_the_weight(right: str) -> None:
     weights = dict(zip(SOURCES, fit_blend(decisions(right, 300, 1, noise=0.2)), strict=True))
@@ -76,15 +82,16 @@ def test_the_scale_of_a_decision_is_its_own() -> None:
 
 
 def test_the_trees_stand_upon_the_blend(tmp_path: Path) -> None:
-    train, held = decisions("repeat", 200, 1, noise=0.3), decisions("repeat", 60, 2, noise=0.3)
+    train, held = decisions("repeat", 200, 1, noise=0.3), decisions("repeat", 300, 2, noise=0.3)
     trained = train_ranker(train, held, RankerParameters(rounds=10), threads=2)
     assert trained.ranker.blend is not None
     np.testing.assert_allclose(trained.ranker.blend, trained.blend, rtol=1e-6)
     alone = trained.ranker.booster.inplace_predict(held.features)
     blended = shares_of(held.features) @ trained.ranker.blend
     np.testing.assert_allclose(trained.ranker.score(held.features), alone + blended, rtol=1e-4, atol=1e-5)
-    found = trained.ranker.score(held.features).reshape(-1, EACH).argmax(axis=1)
-    assert (held.grade.reshape(-1, EACH)[np.arange(60), found] == 1).mean() > 0.6
+    # 0.7 could be known; trees on 200 decisions of noise take some of it away, and more without the blend
+    bare = train_ranker(train, held, RankerParameters(rounds=10, upon_blend=False), threads=2)
+    assert found_first(trained.ranker, held) > max(0.45, found_first(bare.ranker, held))
 
 
 def test_a_bundle_brings_the_blend_back(tmp_path: Path) -> None:
