@@ -70,7 +70,7 @@ class Neighbours(Stored):
         Of the last ``LINKING`` distinct ones: what the newest says, the most that one of them says, and how
         many name it. ``column`` of ``out``, ``float32[n, columns]``, is the first of the three.
         """
-        newest = history.newest[:LINKING]
+        newest = history.newest[0][:LINKING]
         dense, _ = scratch.take()
         links(newest, items, self.indptr, self.indices, self.weights, dense, out, column)
 

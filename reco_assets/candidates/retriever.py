@@ -62,11 +62,11 @@ class History:
         return np.unique(np.concatenate([self.items, self.bought]))
 
     @cached_property
-    def newest(self) -> Int32s:
-        """Distinct rows of ``items``, the newest first."""
+    def newest(self) -> tuple[Int32s, Int64s]:
+        """Distinct rows of ``items``, the newest first, and how many events came after the last of each."""
         distinct, last = np.unique(self.items[::-1], return_index=True)
-        newest: Int32s = distinct[np.argsort(last)]
-        return newest
+        order = np.argsort(last)
+        return distinct[order], last[order]
 
 
 def history(

@@ -177,9 +177,8 @@ class SessionNeighbours(Stored):
     def query(self, history: History, scratch: Scratch) -> DenseQuery:
         """Look up the sessions that hold the history's products, each product at its newest place."""
         dense, touched = scratch.take()
-        distinct, last = np.unique(history.items[::-1], return_index=True)
-        newest = np.argsort(last)[:OWN]
-        distinct, last = distinct[newest], last[newest]
+        distinct, last = history.newest
+        distinct, last = distinct[:OWN], last[:OWN]
         weights = np.exp(last / -OWN_DECAY) * self.popularity[distinct] ** -OWN_POWER
         decay = np.exp((1.0 - np.arange(WINDOW + 1)) / DISTANCE_DECAY)
         count = _agree(

@@ -82,16 +82,16 @@ def test_the_scale_of_a_decision_is_its_own() -> None:
 
 
 def test_the_trees_stand_upon_the_blend(tmp_path: Path) -> None:
-    train, held = decisions("repeat", 200, 1, noise=0.3), decisions("repeat", 300, 2, noise=0.3)
+    train, held = decisions("repeat", 2_000, 1, noise=0.3), decisions("repeat", 300, 2, noise=0.3)
     trained = train_ranker(train, held, RankerParameters(rounds=10), threads=2)
     assert trained.ranker.blend is not None
     np.testing.assert_allclose(trained.ranker.blend, trained.blend, rtol=1e-6)
     alone = trained.ranker.booster.inplace_predict(held.features)
     blended = shares_of(held.features) @ trained.ranker.blend
     np.testing.assert_allclose(trained.ranker.score(held.features), alone + blended, rtol=1e-4, atol=1e-5)
-    # 0.7 could be known; trees on 200 decisions of noise take some of it away, and more without the blend
+    # 0.7 could be known; trees on the noise take a little of it away, and more without the blend
     bare = train_ranker(train, held, RankerParameters(rounds=10, upon_blend=False), threads=2)
-    assert found_first(trained.ranker, held) > max(0.45, found_first(bare.ranker, held))
+    assert found_first(trained.ranker, held) > max(0.6, found_first(bare.ranker, held))
 
 
 def test_a_bundle_brings_the_blend_back(tmp_path: Path) -> None:
