@@ -60,7 +60,7 @@ RULES = FILE.replace(b"version = 1", b"version = 1\nmax_per_brand = 0.4\ndiversi
 @pytest.mark.parametrize(
     ("policy", "called"),
     [
-        (b"", ["trees._walk", "exploration._picks"]),
+        (b"", ["trees._score", "exploration._picks"]),
         (RULES, ["policy.boosts._boosted", "variety._greedy", "exploration._picks"]),
     ],
     ids=["the bundle's own rules", "rules of every kind"],
