@@ -47,15 +47,23 @@ def _ratio(price: np.float32, to: np.float32 | float) -> np.float32 | float:
 @njit(cache=True)
 def _places(scores: Floats) -> Floats:
     """Place of each positive score within its column: how many are above it; NaN for the others."""
+    n, sources = scores.shape
     out = np.full(scores.shape, np.nan, np.float32)
-    for s in range(scores.shape[1]):
-        said = np.flatnonzero(scores[:, s] > 0)
-        order = said[np.argsort(-scores[said, s], kind="mergesort")]
-        shared = 0
-        for place in range(len(order)):
-            if scores[order[place], s] < scores[order[shared], s]:
-                shared = place
-            out[order[place], s] = shared
+    said = np.empty(n, np.float32)
+    rows = np.empty(n, np.int64)
+    for s in range(sources):
+        count = 0
+        for c in range(n):
+            said[count] = scores[c, s]
+            rows[count] = c
+            count += scores[c, s] > 0
+        # each with each, many at a time: a sort of so few takes longer
+        for k in range(count):
+            score = said[k]
+            above = np.int32(0)
+            for other in said[:count]:
+                above += np.int32(other > score)
+            out[rows[k], s] = above
     return out
 
 
@@ -112,6 +120,13 @@ def _fill(
     rate = user[_USER_RATE]
     tier = 2.0 if rate > TIER_HIGH else (1.0 if rate > TIER_MEDIUM else 0.0)
     last = items[n - 1] if n > 0 else -1
+    weights = np.empty(n, np.float32)
+    total = np.float32(0.0)
+    for h in range(n):
+        weights[h] = np.float32(1.0) / np.float32(n - h)
+        total += weights[h]
+    # side by side, what is compared with every candidate
+    item_category, item_department, item_brand = category[items], department[items], brand[items]
     places = _places(scores)
     best = np.zeros(sources, np.float32)
     for c in range(len(candidates)):
@@ -149,18 +164,15 @@ def _fill(
         seen_carts = 0
         last_seen = 0
         last_place = 0
-        total = np.float32(0.0)
+        own_category, own_department, own_brand = category[row], department[row], brand[row]
         for h in range(n):
-            item = items[h]
-            weight = np.float32(1.0) / np.float32(n - h)
-            total += weight
-            if category[row] >= 0 and category[item] == category[row]:
-                same_category += weight
-            if department[row] >= 0 and department[item] == department[row]:
-                same_department += weight
-            if brand[row] >= 0 and brand[item] == brand[row]:
-                same_brand += weight
-            if item == row:
+            if own_category >= 0 and item_category[h] == own_category:
+                same_category += weights[h]
+            if own_department >= 0 and item_department[h] == own_department:
+                same_department += weights[h]
+            if own_brand >= 0 and item_brand[h] == own_brand:
+                same_brand += weights[h]
+            if items[h] == row:
                 seen += 1
                 seen_carts += kinds[h] == 1
                 last_seen = times[h]
@@ -177,8 +189,8 @@ def _fill(
         out[k, at + 1] = same_category
         out[k, at + 2] = same_department
         out[k, at + 3] = same_brand
-        out[k, at + 4] = 1.0 if last >= 0 and category[row] >= 0 and category[last] == category[row] else 0.0
-        out[k, at + 5] = 1.0 if favorite_category >= 0 and category[row] == favorite_category else 0.0
+        out[k, at + 4] = 1.0 if last >= 0 and own_category >= 0 and category[last] == own_category else 0.0
+        out[k, at + 5] = 1.0 if favorite_category >= 0 and own_category == favorite_category else 0.0
         out[k, at + 6] = _ratio(price, user[_USER_PRICE])
         out[k, at + 7] = _ratio(price, session_price)
         out[k, at + 8] = seen
