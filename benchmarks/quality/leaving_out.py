@@ -38,9 +38,6 @@ class _Silence:
         """Nothing to say of any item."""
         return np.zeros(len(items), np.float32)
 
-    def close(self) -> None:
-        """Nothing was borrowed."""
-
 
 def silent(retriever: Retriever) -> Retriever:
     """``retriever`` as it is, but for its queries, which are silent.

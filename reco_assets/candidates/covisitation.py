@@ -12,12 +12,12 @@ import polars as pl
 from reco_assets.candidates.fit_kernels import cooccurrence
 from reco_assets.candidates.kernels import accumulate, links, strongest
 from reco_assets.candidates.retriever import (
-    DenseQuery,
     Floats,
     History,
     Int32s,
     Int64s,
     Scratch,
+    SparseQuery,
     Stored,
     by_item,
     of_kind,
@@ -53,12 +53,13 @@ class Neighbours(Stored):
         mask = np.arange(found.shape[1])[None, :] < counts[:, None]
         return cls(indptr, found[mask], scores[mask])
 
-    def query(self, history: History, scratch: Scratch) -> DenseQuery:
+    def query(self, history: History, scratch: Scratch) -> SparseQuery:
         """Sum the neighbour weights of every item of the history."""
-        dense, touched = scratch.take()
         items, weights = self.asked(history)
-        count = accumulate(items, weights, self.indptr, self.indices, self.weights, dense, touched)
-        return DenseQuery(dense, touched, count)
+        found = accumulate(
+            items, weights, self.indptr, self.indices, self.weights, scratch.dense, scratch.touched
+        )
+        return SparseQuery(*found, scratch)
 
     def asked(self, history: History) -> tuple[Int32s, Floats]:
         """Whose neighbours are summed, and what each counts."""
@@ -71,8 +72,7 @@ class Neighbours(Stored):
         many name it. ``column`` of ``out``, ``float32[n, columns]``, is the first of the three.
         """
         newest = history.newest[0][:LINKING]
-        dense, _ = scratch.take()
-        links(newest, items, self.indptr, self.indices, self.weights, dense, out, column)
+        links(newest, items, self.indptr, self.indices, self.weights, scratch.dense, out, column)
 
     def because(self, item: int, history: History) -> int:
         """The item of the history that speaks most for ``item``; -1 if none does."""

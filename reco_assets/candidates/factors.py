@@ -11,6 +11,7 @@ from typing import ClassVar, Final, Self
 import numba
 import numpy as np
 import polars as pl
+from numba import njit
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
@@ -72,6 +73,31 @@ def _alternated(people: csr_matrix, width: int) -> Floats:
     return other
 
 
+@njit(cache=True)
+def _fold_in(
+    known: Int32s, items: Int32s, weights: Floats, bought: Int32s, factors: Floats, gram: Floats
+) -> Floats:
+    """The vector ``float32[f]`` of who knows ``known``: one least-squares step."""
+    counts = np.zeros(len(known), np.float64)
+    for h in range(len(items)):
+        counts[np.searchsorted(known, items[h])] += weights[h]
+    for row in bought:
+        at = np.searchsorted(known, row)
+        counts[at] = max(counts[at], BOUGHT_WEIGHT)
+    left = gram.copy()
+    right = np.zeros(len(gram), np.float32)
+    for at in range(len(known)):
+        own = factors[known[at]]
+        confidence = np.float32(ALPHA * counts[at])
+        for f in range(len(own)):
+            right[f] += own[f] * (np.float32(1.0) + confidence)
+            weighted = own[f] * confidence
+            for g in range(len(own)):
+                left[f, g] += weighted * own[g]
+    solved: Floats = np.linalg.solve(left, right)
+    return solved
+
+
 @dataclass(frozen=True)
 class FactorQuery:
     """The person's vector, folded in from the history of this very moment."""
@@ -85,15 +111,11 @@ class FactorQuery:
         """The best of the head by dot product."""
         if not self.vector.any():
             return self.head[:0]
-        scores = head_scores(self.head_factors, self.vector)
-        return self.head[top_rows(np.arange(len(self.head), dtype=np.int32), scores, n)]
+        return top_rows(self.head, head_scores(self.head_factors, self.vector), n)
 
     def score(self, items: Int32s) -> Floats:
         """Dot products."""
         return dot_rows(self.factors, self.vector, items)
-
-    def close(self) -> None:
-        """Nothing was borrowed."""
 
 
 @dataclass(frozen=True)
@@ -149,19 +171,13 @@ class Factors(Stored):
 
     def query(self, history: History, scratch: Scratch) -> FactorQuery:
         """Solve for the person's vector: one least-squares step on all that the person knows."""
-        known = history.known
-        if len(known) == 0:
+        if len(history.known) == 0:
             vector = np.zeros(self.factors.shape[1], np.float32)
         else:
             # the last events fade by rank; what was bought before them still says something
-            places = np.searchsorted(known, history.items)
-            weights = np.bincount(places, history.weights, len(known)).astype(np.float32)
-            owned = np.searchsorted(known, history.bought)
-            weights[owned] = np.maximum(weights[owned], np.float32(BOUGHT_WEIGHT))
-            rows = self.factors[known]
-            confidence = np.float32(ALPHA) * weights
-            left = self.gram + (rows * confidence[:, None]).T @ rows
-            vector = np.linalg.solve(left, rows.T @ (np.float32(1.0) + confidence)).astype(np.float32)
+            vector = _fold_in(
+                history.known, history.items, history.weights, history.bought, self.factors, self.gram
+            )
         return FactorQuery(vector, self.factors, self.head, self.head_factors)
 
     def table(self, items: ItemTable) -> pl.DataFrame:

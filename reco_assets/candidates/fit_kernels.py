@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
-from reco_assets.candidates.kernels import Floats, Int32s, Int64s, clear, top_rows
+from reco_assets.candidates.kernels import Floats, Int32s, Int64s, top_rows
 
 
 @njit(cache=True)
@@ -27,11 +27,13 @@ def group_rows(groups: Int32s, order: Int64s, n_groups: int) -> tuple[Int64s, In
 @njit(cache=True)
 def _keep_best(dense: Floats, touched: Int32s, count: int, found: Int32s, scores: Floats) -> int:
     """Write the best of ``touched[:count]`` into one padded list, and set ``dense`` back to zero."""
-    best = top_rows(touched[:count], dense, len(found))
+    rows = touched[:count]
+    best = top_rows(rows, dense[rows], len(found))
     for rank in range(len(best)):
         found[rank] = best[rank]
         scores[rank] = dense[best[rank]]
-    clear(dense, touched, count)
+    for row in rows:
+        dense[row] = 0.0
     return len(best)
 
 

@@ -10,15 +10,16 @@ import numpy.typing as npt
 import polars as pl
 from numba import njit
 
+from reco_assets.candidates.kernels import taken
 from reco_assets.candidates.retriever import (
     EVENT_WEIGHTS,
-    DenseQuery,
     Floats,
     History,
     Int8s,
     Int32s,
     Int64s,
     Scratch,
+    SparseQuery,
     Stored,
 )
 from reco_assets.catalogue.items import ItemTable
@@ -69,8 +70,8 @@ def _score(
     weights: Floats,
     dense: Floats,
     touched: Int32s,
-) -> int:
-    """Write what is remembered, faded, and what has been done since or is not remembered; rows written."""
+) -> tuple[Int32s, Floats]:
+    """What is remembered, faded, and what has been done since or is not remembered: rows and scores."""
     count = 0
     for at in range(len(rows)):
         if remembered[at] * faded > 0.0:
@@ -93,7 +94,7 @@ def _score(
                 touched[count] = row
                 count += 1
             dense[row] += added
-    return count
+    return taken(dense, touched, count)
 
 
 def midnight(at: int) -> int:
@@ -161,16 +162,15 @@ class HabitSource(Stored):
         returning = np.bincount(pairs["item"].to_numpy(), minlength=len(items))
         return cls(returning.astype(np.int32))
 
-    def query(self, history: History, scratch: Scratch) -> DenseQuery:
+    def query(self, history: History, scratch: Scratch) -> SparseQuery:
         """Weights of what the person has had to do with, as of the moment of ``history``."""
-        dense, touched = scratch.take()
         habits = history.habits
         faded = 0.5 ** ((history.now - habits.at) / DAY_US / HALF_LIFE_DAYS)
-        count = _score(
+        found = _score(
             habits.items, habits.weights, faded, habits.at, history.items, history.kinds,
-            history.times, history.now, EVENT_WEIGHTS, dense, touched,
+            history.times, history.now, EVENT_WEIGHTS, scratch.dense, scratch.touched,
         )  # fmt: skip
-        return DenseQuery(dense, touched, count)
+        return SparseQuery(*found, scratch)
 
     def table(self, items: ItemTable) -> pl.DataFrame:
         """Columns product_id, returning: people who had to do with it on two days or more."""

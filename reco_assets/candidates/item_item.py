@@ -14,7 +14,8 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from reco_assets.candidates.covisitation import Neighbours
-from reco_assets.candidates.retriever import DenseQuery, Floats, History, Int32s, Int64s, Scratch
+from reco_assets.candidates.kernels import top_rows
+from reco_assets.candidates.retriever import Floats, History, Int32s, Int64s, Scratch, SparseQuery
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.interactions.log import InteractionLog
 
@@ -32,13 +33,13 @@ POWER: Final = 0.1
 KEPT: Final = 500
 
 
-class SignedQuery(DenseQuery):
+class SignedQuery(SparseQuery):
     """Scores of either sign; only what more speaks for than against is proposed."""
 
     def top(self, n: int) -> Int32s:
-        """Up to ``n`` best of the rows written whose score is above 0."""
-        best = super().top(n)
-        return best[self.dense[best] > 0.0]
+        """Up to ``n`` best of those whose score is above 0."""
+        speaks = self.scores > 0.0
+        return top_rows(self.rows[speaks], self.scores[speaks], n)
 
 
 class ItemItem(Neighbours):
@@ -85,7 +86,7 @@ class ItemItem(Neighbours):
     def query(self, history: History, scratch: Scratch) -> SignedQuery:
         """Sum what every product that the person knows says."""
         summed = super().query(history, scratch)
-        return SignedQuery(summed.dense, summed.touched, summed.count)
+        return SignedQuery(summed.rows, summed.scores, scratch)
 
     def asked(self, history: History) -> tuple[Int32s, Floats]:
         """Every product that the person knows, each alike."""

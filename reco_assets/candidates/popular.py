@@ -11,13 +11,13 @@ import polars as pl
 from reco_assets.candidates.kernels import accumulate, summed_by
 from reco_assets.candidates.retriever import (
     EVENT_WEIGHTS,
-    DenseQuery,
     Floats,
     History,
     Int32s,
     Int64s,
     ListQuery,
     Scratch,
+    SparseQuery,
     Stored,
 )
 from reco_assets.catalogue.items import ItemTable
@@ -128,12 +128,13 @@ class GroupPopular(Stored):
         relative = (0.05 + scores[order] / best).astype(np.float32)
         return cls(indptr, order[keep].astype(np.int32), relative[keep], np.asarray(group))
 
-    def query(self, history: History, scratch: Scratch) -> DenseQuery:
+    def query(self, history: History, scratch: Scratch) -> SparseQuery:
         """Sum over the history's groups, by the weight of their events."""
-        dense, touched = scratch.take()
         codes, weights = summed_by(self.group[history.items], history.weights)
-        count = accumulate(codes, weights, self.indptr, self.indices, self.weights, dense, touched)
-        return DenseQuery(dense, touched, count)
+        found = accumulate(
+            codes, weights, self.indptr, self.indices, self.weights, scratch.dense, scratch.touched
+        )
+        return SparseQuery(*found, scratch)
 
     def listed(self, names: list[str], column: str, items: ItemTable) -> pl.DataFrame:
         """Columns ``column``, product_id, rank, score; ``names`` are the groups'."""

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 from numba import njit
 
+from reco_assets.candidates.kernels import taken
 from reco_assets.candidates.renewal import (
     DAY_US,
     EDGES,
@@ -21,13 +22,13 @@ from reco_assets.candidates.renewal import (
 )
 from reco_assets.candidates.retriever import (
     EVENT_WEIGHTS,
-    DenseQuery,
     Floats,
     History,
     Int8s,
     Int32s,
     Int64s,
     Scratch,
+    SparseQuery,
     Stored,
 )
 from reco_assets.catalogue.items import ItemTable
@@ -100,8 +101,8 @@ def _score(
     found: Floats,
     dense: Floats,
     touched: Int32s,
-) -> int:
-    """Write what is expected of bought products, and add what interest since then says; rows written."""
+) -> tuple[Int32s, Floats]:
+    """What is expected of bought products, and what interest since then says: rows and scores."""
     count = 0
     for at in range(len(rows)):
         if found[at] > 0.0:
@@ -121,7 +122,7 @@ def _score(
                 touched[count] = row
                 count += 1
             dense[row] += added
-    return count
+    return taken(dense, touched, count)
 
 
 @dataclass(frozen=True)
@@ -167,15 +168,14 @@ class Repeat(Stored):
         spent = days.sum(axis=0) / max(days.sum(), 1e-9)
         return cls(place, rates, spent.astype(np.float32), np.array([interest], np.float32))
 
-    def query(self, history: History, scratch: Scratch) -> DenseQuery:
+    def query(self, history: History, scratch: Scratch) -> SparseQuery:
         """Purchases to be expected in the coming week of what the person has had to do with."""
-        dense, touched = scratch.take()
-        rows, found = self._expected(history, waits=False)
-        count = _score(
+        rows, expected = self._expected(history, waits=False)
+        found = _score(
             history.items, history.kinds, history.times, history.now, EVENT_WEIGHTS,
-            float(self.interest[0]), INTEREST_DAYS, rows, found, dense, touched,
+            float(self.interest[0]), INTEREST_DAYS, rows, expected, scratch.dense, scratch.touched,
         )  # fmt: skip
-        return DenseQuery(dense, touched, count)
+        return SparseQuery(*found, scratch)
 
     def again(self, history: History) -> tuple[Int32s, Floats]:
         """Products bought before, ``int32[n]``, and the probability that each is bought again soon.

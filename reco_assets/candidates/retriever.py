@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from reco_assets.candidates.fit_kernels import group_rows
-from reco_assets.candidates.kernels import clear, top_rows
+from reco_assets.candidates.kernels import scores_of, top_rows
 from reco_assets.catalogue.items import ItemTable
 from reco_assets.events.contract import EventType
 from reco_assets.interactions.log import InteractionLog
@@ -79,7 +79,7 @@ def history(
 
 
 class Query(Protocol):
-    """One source's view of one history; closed when the answer is made."""
+    """One source's view of one history."""
 
     def top(self, n: int) -> Int32s:
         """Up to ``n`` distinct item rows, best first."""
@@ -87,10 +87,6 @@ class Query(Protocol):
 
     def score(self, items: Int32s) -> Floats:
         """The source's score of any ``items``, ``float32[n]``; 0 where it has nothing to say."""
-        ...
-
-    def close(self) -> None:
-        """Give back what the query borrowed."""
         ...
 
 
@@ -158,39 +154,47 @@ class Stored:
 
 
 class Scratch:
-    """Working memory of one answer at a time: ``dense`` rows are all zero between answers."""
+    """Working memory of one answer at a time, which one source after the other sums its scores in.
 
-    def __init__(self, n_items: int, sources: int) -> None:
-        self.dense: Floats = np.zeros((sources, n_items), np.float32)
-        self.touched: Int32s = np.empty((sources, n_items), np.int32)
+    Attributes
+    ----------
+    dense
+        ``float32[n_items]``, all zero whenever no kernel is at work.
+    touched
+        ``int32[n_items + 1]``: room for the rows that a kernel writes, and for one that it takes back.
+    seen
+        ``bool[n_items]``, all false in between as well.
+    """
+
+    def __init__(self, n_items: int) -> None:
+        self.dense: Floats = np.zeros(n_items, np.float32)
+        self.touched: Int32s = np.empty(n_items + 1, np.int32)
         self.seen: npt.NDArray[np.bool_] = np.zeros(n_items, np.bool_)
-        self._next = 0
-
-    def take(self) -> tuple[Floats, Int32s]:
-        """A zeroed dense row and room for the rows that will be written in it."""
-        self._next = (self._next + 1) % len(self.dense)
-        return self.dense[self._next], self.touched[self._next]
 
 
 @dataclass(frozen=True)
-class DenseQuery:
-    """A query whose scores lie in a dense row borrowed from the scratch."""
+class SparseQuery:
+    """A query of a source that has something to say of some products.
 
-    dense: Floats
-    touched: Int32s
-    count: int
+    Attributes
+    ----------
+    rows, scores
+        ``int32[n]`` distinct item rows in no order, and ``float32[n]``: the score of each, never 0.
+    scratch
+        Memory to find the scores of given items in.
+    """
+
+    rows: Int32s
+    scores: Floats
+    scratch: Scratch
 
     def top(self, n: int) -> Int32s:
-        """Up to ``n`` best of the rows written."""
-        return top_rows(self.touched[: self.count], self.dense, n)
+        """Up to ``n`` best."""
+        return top_rows(self.rows, self.scores, n)
 
     def score(self, items: Int32s) -> Floats:
         """Scores as accumulated."""
-        return self.dense[items]
-
-    def close(self) -> None:
-        """Zero the borrowed row."""
-        clear(self.dense, self.touched, self.count)
+        return scores_of(items, self.rows, self.scores, self.scratch.dense)
 
 
 @dataclass(frozen=True)
@@ -207,9 +211,6 @@ class ListQuery:
     def score(self, items: Int32s) -> Floats:
         """The items' scores."""
         return self.scores[items]
-
-    def close(self) -> None:
-        """Nothing was borrowed."""
 
 
 def by_item(log: InteractionLog) -> tuple[Int64s, Int64s]:

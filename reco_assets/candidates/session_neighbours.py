@@ -12,14 +12,15 @@ import numpy as np
 import polars as pl
 from numba import njit
 
+from reco_assets.candidates.kernels import taken
 from reco_assets.candidates.retriever import (
-    DenseQuery,
     Floats,
     History,
     Int8s,
     Int32s,
     Int64s,
     Scratch,
+    SparseQuery,
     Stored,
     by_item,
 )
@@ -61,10 +62,11 @@ def _agree(
     backward: float,
     dense: Floats,
     touched: Int32s,
-) -> int:
-    """Score what stands near the history's products in the sessions that hold them; rows written.
+) -> tuple[Int32s, Floats]:
+    """What stands near the history's products in the sessions that hold them: rows and scores.
 
-    A session counts once more for every further product of the history that it holds.
+    A session counts once more for every further product of the history that it holds. ``dense`` must be zero
+    on entry and is zero again on return; ``touched`` has room for every row and one more.
     """
     occurrences = 0
     for own in history:
@@ -75,30 +77,40 @@ def _agree(
         size *= 2
     sessions = np.full(size, -1, np.int32)
     shared = np.zeros(size, np.float32)
+    slots = np.empty(occurrences, np.int32)
+    seen = 0
     for h in range(len(history)):
         for p in range(ptr[history[h]], ptr[history[h] + 1]):
             slot = _slot(sessions, visitor[p])
             sessions[slot] = visitor[p]
             shared[slot] += weights[h]
+            slots[seen] = slot
+            seen += 1
+    seen = 0
     count = 0
     for h in range(len(history)):
         own = history[h]
         for p in range(ptr[own], ptr[own + 1]):
-            here = places[p]
-            strength = shared[_slot(sessions, visitor[p])] * weights[h] * worth[p]
-            for step in (1, -1):
-                power = strength if step == 1 else strength * np.float32(backward)
-                for distance in range(1, (after[p] if step == 1 else before[p]) + 1):
-                    row = items[here + step * distance]
-                    added = power * decay[distance]
-                    # what adds nothing must not be noted: a row is known as untouched by its 0
-                    if row == own or not added > 0.0:
-                        continue
-                    if dense[row] == 0.0:
-                        touched[count] = row
-                        count += 1
-                    dense[row] += added
-    return count
+            strength = shared[slots[seen]] * weights[h] * worth[p]
+            seen += 1
+            for distance in range(1, after[p] + 1):
+                row = items[places[p] + distance]
+                count = _add(row, strength * decay[distance] if row != own else 0.0, dense, touched, count)
+            weaker = strength * np.float32(backward)
+            for distance in range(1, before[p] + 1):
+                row = items[places[p] - distance]
+                count = _add(row, weaker * decay[distance] if row != own else 0.0, dense, touched, count)
+    return taken(dense, touched, count)
+
+
+@njit(cache=True)
+def _add(row: int, added: float, dense: Floats, touched: Int32s, count: int) -> int:
+    """Add to a row; how many rows have been written now. Without a branch: which it would be is random."""
+    before = dense[row]
+    touched[count] = row
+    dense[row] = before + np.float32(added)
+    # what adds nothing must not be noted: a row is known as untouched by its 0
+    return count + int((before == 0.0) & (added > 0.0))
 
 
 @njit(cache=True)
@@ -174,14 +186,13 @@ class SessionNeighbours(Stored):
             popularity=np.maximum(counts, 1).astype(np.float32),
         )
 
-    def query(self, history: History, scratch: Scratch) -> DenseQuery:
+    def query(self, history: History, scratch: Scratch) -> SparseQuery:
         """Look up the sessions that hold the history's products, each product at its newest place."""
-        dense, touched = scratch.take()
         distinct, last = history.newest
         distinct, last = distinct[:OWN], last[:OWN]
         weights = np.exp(last / -OWN_DECAY) * self.popularity[distinct] ** -OWN_POWER
         decay = np.exp((1.0 - np.arange(WINDOW + 1)) / DISTANCE_DECAY)
-        count = _agree(
+        found = _agree(
             distinct,
             weights.astype(np.float32),
             self.ptr,
@@ -193,10 +204,10 @@ class SessionNeighbours(Stored):
             self.items,
             decay.astype(np.float32),
             BACKWARD,
-            dense,
-            touched,
+            scratch.dense,
+            scratch.touched,
         )
-        return DenseQuery(dense, touched, count)
+        return SparseQuery(*found, scratch)
 
     def table(self, items: ItemTable) -> pl.DataFrame:
         """Columns product_id, occurrences: how often each product is remembered and looked up."""

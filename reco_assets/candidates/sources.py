@@ -115,7 +115,7 @@ class Sources:
 
     def scratch(self) -> Scratch:
         """Working memory for one answer at a time."""
-        return Scratch(self.n_items, len(self.retrievers))
+        return Scratch(self.n_items)
 
     def candidates(
         self,
@@ -146,7 +146,6 @@ class Sources:
         scores = np.empty((len(items), len(queries)), np.float32)
         for column, query in enumerate(queries):
             scores[:, column] = query.score(items)
-            query.close()
         return Candidates(items, scores)
 
     def links(self, history: History, items: Int32s, scratch: Scratch) -> Floats:
@@ -165,9 +164,7 @@ class Sources:
         """Every source's score of exactly ``items``, ``float32[n, len(SOURCES)]``."""
         scores = np.empty((len(items), len(self.retrievers)), np.float32)
         for column, retriever in enumerate(self.retrievers.values()):
-            query = retriever.query(history, scratch)
-            scores[:, column] = query.score(items)
-            query.close()
+            scores[:, column] = retriever.query(history, scratch).score(items)
         return scores
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:

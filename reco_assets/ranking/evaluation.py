@@ -59,9 +59,7 @@ def recommended(request: Request, state: UserState, bundle: Bundle, policy: Poli
 
 def proposed(retriever: Retriever, past: History, blocked: Int32s, n: int, scratch: Scratch) -> Int32s:
     """Up to ``n`` item rows of one source alone, none of them ``blocked``, best first."""
-    query = retriever.query(past, scratch)
-    top = query.top(n + len(blocked))
-    query.close()
+    top = retriever.query(past, scratch).top(n + len(blocked))
     free = np.ones(len(scratch.seen), np.bool_)
     free[blocked] = False
     return top[free[top]][:n]

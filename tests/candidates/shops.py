@@ -128,10 +128,9 @@ def past(items: ItemTable, *seen: str | Did) -> History:
 
 def top(retriever: Retriever, items: ItemTable, seen: History, n: int = 10) -> dict[str, float]:
     """Product ids that ``retriever`` proposes for ``seen``, best first, with their scores."""
-    query = retriever.query(seen, Scratch(len(items), 1))
+    query = retriever.query(seen, Scratch(len(items)))
     rows = query.top(n)
     scores = query.score(rows)
-    query.close()
     return {items.ids[row]: float(score) for row, score in zip(rows.tolist(), scores, strict=True)}
 
 

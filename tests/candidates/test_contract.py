@@ -126,7 +126,7 @@ def answer(
     retriever: Retriever, seen: History, n: int = 20
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     """The best ``n`` and the scores of every item."""
-    query = retriever.query(seen, Scratch(len(some_shop()), 1))
+    query = retriever.query(seen, Scratch(len(some_shop())))
     return query.top(n), query.score(np.arange(len(some_shop()), dtype=np.int32))
 
 
@@ -147,7 +147,7 @@ class TestEverySource:
     def test_proposes_distinct_products_best_first(
         self, source: type[Retriever], events: list[tuple[int, EventType, int]], n: int
     ) -> None:
-        query = fitted(source).query(as_history(events), Scratch(60, 1))
+        query = fitted(source).query(as_history(events), Scratch(60))
         best, everything = query.top(n), query.top(60)
         assert best.dtype == np.int32
         assert len(best) <= n
@@ -164,10 +164,10 @@ class TestEverySource:
     def test_leaves_its_working_memory_clean(
         self, source: type[Retriever], events: list[tuple[int, EventType, int]]
     ) -> None:
-        scratch = Scratch(60, 1)
+        scratch = Scratch(60)
         query = fitted(source).query(as_history(events), scratch)
         query.top(10)
-        query.close()
+        query.score(np.arange(60, dtype=np.int32))
         assert not scratch.dense.any()
         assert not scratch.seen.any()
 
@@ -175,7 +175,7 @@ class TestEverySource:
         seen = past(some_shop(), "p03", "p10", "p11")
         _, scores = answer(fitted(source), seen)
         some = np.array([59, 0, 7, 7, 21], np.int32)
-        query = fitted(source).query(seen, Scratch(60, 1))
+        query = fitted(source).query(seen, Scratch(60))
         assert query.score(some).tolist() == scores[some].tolist()
 
     def test_comes_back_from_its_files_the_same(self, source: type[Retriever], tmp_path: Path) -> None:
@@ -220,22 +220,21 @@ class TestEverySource:
     def test_serves_a_catalogue_of(self, source: type[Retriever], size: int) -> None:
         items = shop(*["only"][:size])
         retriever = source.fit(log(items), items, NOW)
-        query = retriever.query(past(items, *["only"][:size]), Scratch(size, 1))
+        query = retriever.query(past(items, *["only"][:size]), Scratch(size))
         assert len(query.top(5)) <= size
         assert len(query.score(np.arange(size, dtype=np.int32))) == size
-        query.close()
 
     def test_forgives_a_product_that_nobody_touched(self, source: type[Retriever]) -> None:
         items = shop("touched", "untouched")
         retriever = source.fit(log(items, *(click(user, "touched") for user in "uvw")), items, NOW)
-        query = retriever.query(past(items, "untouched"), Scratch(2, 1))
+        query = retriever.query(past(items, "untouched"), Scratch(2))
         assert np.isfinite(query.score(query.top(2))).all()
 
     def test_forgives_events_of_a_century_ago(self, source: type[Retriever]) -> None:
         items = shop("a", "b", "c")
         ancient = log(items, *(click(user, item, ago=36_500) for user in "uvw" for item in "ab"))
         retriever = source.fit(ancient, items, NOW)
-        query = retriever.query(past(items, "a"), Scratch(3, 1))
+        query = retriever.query(past(items, "a"), Scratch(3))
         best = query.top(3)
         assert len(set(best.tolist())) == len(best)
         assert np.isfinite(query.score(best)).all()

@@ -159,7 +159,7 @@ def test_single_products_of_the_history_are_asked_for_what_they_say() -> None:
         weights=np.array([0.5, 0.25, 0.75, 0.125, 1.0], np.float32),
     )
     told = past(items, "c", "b", "a", "b", "a")
-    scratch = Scratch(len(items), 2)
+    scratch = Scratch(len(items))
     for _ in range(2):  # the working memory is clean again
         whole = np.zeros((4, 5), np.float32)
         fitted.links(told, np.array([3, 2, 4, 0], np.int32), scratch, whole, 1)
@@ -175,7 +175,7 @@ def test_of_a_long_history_the_last_products_are_asked() -> None:
     rows = np.arange(LINKING + 2)
     fitted = NextViewed(np.arange(LINKING + 3), (rows * 0).astype(np.int32), np.ones(len(rows), np.float32))
     out = np.zeros((1, 3), np.float32)
-    fitted.links(past(items, *items.ids.tolist()), np.array([0], np.int32), Scratch(len(items), 1), out, 0)
+    fitted.links(past(items, *items.ids.tolist()), np.array([0], np.int32), Scratch(len(items)), out, 0)
     assert out.tolist() == [[1.0, 1.0, LINKING]]
 
 
@@ -183,5 +183,5 @@ def test_of_nothing_nothing_is_said() -> None:
     items = shop("a", "b")
     fitted = NextViewed(np.array([0, 1, 1]), np.array([1], np.int32), np.ones(1, np.float32))
     out = np.zeros((1, 3), np.float32)
-    fitted.links(past(items), np.array([1], np.int32), Scratch(len(items), 1), out, 0)
+    fitted.links(past(items), np.array([1], np.int32), Scratch(len(items)), out, 0)
     assert out.tolist() == [[0.0, 0.0, 0.0]]
