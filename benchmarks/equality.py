@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -58,6 +58,7 @@ from reco_assets.recommender.types import UserState
 from reco_serving.answers import resolved
 from reco_serving.contract import RecommendRequest, read
 from reco_serving.evidence import Watched
+from reco_serving.ladder import FULL, NO_RANKER
 from reco_serving.state import Packed, unpack
 
 STREAM_SECONDS: Final = 2.0
@@ -161,7 +162,9 @@ def compared(lake: Lake, bundle: Bundle, policies: Path) -> dict[str, Value]:
     records = lake.scan(DECISIONS).select("record").collect()["record"].to_list()
     every = [decode(record) for record in records]
     # what was answered without the online store says so, and is no moment of anybody
-    made = [(one, asker) for one, asker in every if one.reached]
+    reached = [(one, asker) for one, asker in every if one.reached]
+    # in haste popular products answer, without candidates and features
+    made = [(one, asker) for one, asker in reached if one.rung in (FULL, NO_RANKER)]
     with closing(DuckDBEngine(lake)) as engine:
         found = _causes(lake, engine, bundle, made, laws)
         again = [number for number, cause in enumerate(found) if cause == "user values"]
@@ -178,7 +181,8 @@ def compared(lake: Lake, bundle: Bundle, policies: Path) -> dict[str, Value]:
     ]
     return {
         "decisions": len(made),
-        "degraded": len(every) - len(made),
+        "without_store": len(every) - len(reached),
+        "without_candidates": len(reached) - len(made),
         "equal": sum(not cause for cause in found),
         "different": sum(causes.values()),
         "causes": dict(sorted(causes.items())),
@@ -282,7 +286,9 @@ def _cause(
     request = resolved(read(RecommendRequest, one.request), bundle, one.seed)
     watched = Watched()
     policy = rules.policy.changed(one.policy_changes)
-    decision = recommend(request, state, bundle, policy, one.now_us, watched, rules)
+    # whoever was in haste was answered in the order of the blend, which has the same features
+    ranking = bundle if one.rung == FULL else replace(bundle, ranker=None)
+    decision = recommend(request, state, ranking, policy, one.now_us, watched, rules)
     digest, logged = watched.digest, Digest(one.evidence.candidates, one.evidence.columns)
     answer = [(bundle.items.ids[shown.item], shown.score, shown.source) for shown in decision.recommendations]
     if digest == logged and answer == list(zip(one.products, one.scores, one.sources, strict=True)):
