@@ -13,8 +13,10 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
+from typing import Final
 
 import httpx
 import numpy as np
@@ -24,13 +26,17 @@ from benchmarks.process import process
 from benchmarks.report import Value, log, process_tree, report, rss_mb
 from benchmarks.served import SIZES, bodies_of, home_in, publish, sized, wait_for_bundle
 from benchmarks.serving_shop import Shop, fill, fitted, simulated, states
-from reco_assets.errors import RecoError
+from reco_assets.errors import MissingDependency, RecoError
 from reco_assets.features.catalogue import RANKING_FEATURES
 from reco_assets.platform.redis import open_redis, stop_redis
 from reco_assets.platform.settings import Settings
 from reco_assets.recommender.bundle import Bundle
+from reco_assets.recommender.policy.document import digest_of
 from reco_assets.recommender.recommend import features_of, propose, recommend
 from reco_assets.recommender.types import Request
+
+#: Every worker has looked at its policy file after so long.
+_POLICY_SECONDS: Final = 3.0
 
 
 def main() -> int:
@@ -39,6 +45,9 @@ def main() -> int:
     sized(parser)
     parser.add_argument("--duration", type=float, default=30.0, help="seconds of each measurement")
     parser.add_argument("--rate", type=float, default=200.0, help="requests a second of the open loop")
+    parser.add_argument(
+        "--candidates", type=int, nargs="*", default=[500, 1000], help="ranked in further runs, one at a time"
+    )
     given = parser.parse_args()
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -46,7 +55,8 @@ def main() -> int:
     except RecoError as error:
         log(f"benchmarks.serving: {error}")
         return 1
-    parameters: dict[str, Value] = {name: getattr(given, name) for name in (*SIZES, "duration", "rate")}
+    own = (*SIZES, "duration", "rate", "candidates")
+    parameters: dict[str, Value] = {name: getattr(given, name) for name in own}
     report("serving", parameters, results, given.json)
     return 0
 
@@ -74,6 +84,9 @@ def _measure(given: argparse.Namespace, folder: Path) -> dict[str, Value]:
             worker = _worker(service.pid)
             results["worker_rss_mb"] = round(rss_mb(worker), 1)
             results["service_rss_mb"] = round(rss_mb(service.pid), 1)
+            for most in given.candidates:
+                results |= _ranking(most, settings, bodies, given.duration)
+                results[f"candidates_{most}_median"] = _proposed(shop, bundle, most)
     finally:
         stop_redis(settings)
     p50 = results["c1_p50_ms"]
@@ -119,6 +132,32 @@ def _outside(given: argparse.Namespace, settings: Settings, bodies: Sequence[byt
         "errors": sum(failed.values()),
         **spent,
     }
+
+
+def _ranking(most: int, settings: Settings, bodies: Sequence[bytes], seconds: float) -> dict[str, Value]:
+    """What a client sees, one at a time, where the shop's policy lets so many candidates be ranked."""
+    text = f"version = 1\ncandidates = {most}\n".encode()
+    settings.policy_file.write_bytes(text)
+    time.sleep(_POLICY_SECONDS)
+    health = httpx.get(f"http://127.0.0.1:{settings.service_port}/health", timeout=5.0).json()
+    if health["policy"] != digest_of(text):
+        raise MissingDependency(f"the service does not take the policy: {health['missing']}")
+    closed_loop(settings.service_port, "/recommend", bodies, 2, min(2.0, seconds))
+    one = closed_loop(settings.service_port, "/recommend", bodies, 1, seconds)
+    log(f"{most} candidates: p50 {one.percentile(50)}, p99 {one.percentile(99)} ms")
+    return {
+        f"candidates_{most}_p50_ms": one.percentile(50),
+        f"candidates_{most}_p99_ms": one.percentile(99),
+        f"candidates_{most}_errors": one.errors,
+    }
+
+
+def _proposed(shop: Shop, bundle: Bundle, most: int) -> float:
+    """How many candidates a person has who may have ``most``, in the middle."""
+    policy = replace(bundle.policy, candidates=most)
+    known = states(shop, np.arange(min(50, len(shop.log.user_ids))))
+    found = [propose(Request(), state, bundle, policy, shop.now)[1] for state in known]
+    return float(median(len(one.items) for one in found))
 
 
 def _inside(shop: Shop, bundle: Bundle) -> dict[str, Value]:

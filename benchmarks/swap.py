@@ -71,8 +71,8 @@ def _measure(home: Served, rate: float, swaps: int, trees: int) -> dict[str, Val
         missing = httpx.get(f"http://127.0.0.1:{port}/health", timeout=5.0).json()["missing"]
     log(f"the damaged bundle: {missing}")
     return figures(found, moved) | {
-        "served_after_max_s": round(max(whole for whole, _ in took), 2),
-        "served_after_median_s": round(float(np.median([whole for whole, _ in took])), 2),
+        **_seconds("promote", [whole for whole, _ in took[::2]]),
+        **_seconds("rollback", [whole for whole, _ in took[1::2]]),
         "served_after_move_median_s": round(float(np.median([moved for _, moved in took])), 2),
         "damaged_refused": refused and any("refused" in one for one in missing),
     }
@@ -97,6 +97,16 @@ def figures(seen: Sequence[Seen], moved: Sequence[float]) -> dict[str, Value]:
         "p99_ratio": round(felt[1] / steady[1], 2),
         "rungs": rungs(seen),
         "failed_statuses": sorted({one.status for one in seen if one.status != 200}),
+    }
+
+
+def _seconds(command: str, taken: Sequence[float]) -> dict[str, Value]:
+    """From the start of a command to its end, when the bundle serves."""
+    if not taken:
+        return {}
+    return {
+        f"{command}_median_s": round(float(np.median(taken)), 2),
+        f"{command}_max_s": round(max(taken), 2),
     }
 
 

@@ -17,6 +17,7 @@ from typing import Final
 
 import redis.asyncio
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
@@ -37,7 +38,7 @@ from reco_serving.evidence import SEED_BITS
 from reco_serving.explaining import explain
 from reco_serving.gate import Gate
 from reco_serving.health import health
-from reco_serving.http import Refusal, encode
+from reco_serving.http import Refusal, encode, refused
 from reco_serving.intake import PATH, Collecting, Intake
 from reco_serving.keyring import Keyring
 from reco_serving.ladder import POPULAR
@@ -152,6 +153,7 @@ class Service:
                 Route("/docs.json", self._document, methods=["GET"]),
             ],
             lifespan=self._lifespan,
+            exception_handlers={HTTPException: refused},
         )
 
     def straight(self, path: str) -> ASGIApp | None:

@@ -19,7 +19,7 @@ import redis
 
 from reco_assets.errors import RecoError
 from reco_assets.platform.champion import look
-from reco_assets.platform.promotion import sign
+from reco_assets.platform.notice import sign
 from reco_assets.platform.redis import connect
 from reco_assets.platform.registry import Champion
 from reco_assets.platform.settings import Settings

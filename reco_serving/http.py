@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from typing import Final
 
 import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from reco_serving.replies import Fault, Refused
@@ -68,3 +71,14 @@ async def answer(send: Send, status: int, content: bytes, headers: Iterable[Head
     told = [*headers, (b"content-length", str(len(content)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": told})
     await send({"type": "http.response.body", "body": content})
+
+
+async def refused(request: HttpRequest, error: Exception) -> Response:
+    """What the router refuses, in the form of every refusal: there is no such path, or not by this method."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        refusal = Refusal(405, "method", f"must be one of {allowed}")
+    else:
+        refusal = Refusal(error.status_code, "path", "is not one of this service: / lists them")
+    return Response(refusal.body, refusal.status, error.headers, "application/json")

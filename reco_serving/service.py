@@ -6,12 +6,14 @@ from typing import Final
 
 import bentoml
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reco_assets.platform.settings import Settings
 from reco_serving.access import PATHS, named
 from reco_serving.app import Service
+from reco_serving.http import refused
 
 _APP = Service()
 #: Where a request keeps its path while the counters see a name.
@@ -71,6 +73,8 @@ class RecoService(bentoml.Service[Reco]):  # type: ignore[misc]
         made: Starlette = super().to_asgi(is_main=is_main)
         made.user_middleware.insert(1, Middleware(Straight))
         made.user_middleware.insert(0, Middleware(Nameless))
+        # what neither BentoML nor the mounted application has
+        made.add_exception_handler(HTTPException, refused)
         return made
 
 

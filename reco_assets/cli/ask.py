@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-import httpx
 import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from reco_assets.catalogue.items import LEVEL
-from reco_assets.errors import BadInput
+from reco_assets.cli.health import key_headers
 from reco_assets.platform.settings import Settings
 from reco_serving.client import Client
 from reco_serving.contract import Context, RecommendRequest, SimilarRequest
@@ -100,22 +99,6 @@ def serve() -> None:
 def client_of(settings: Settings) -> Client:
     """A client of the service that ``settings`` mean, with the key that they hold."""
     return Client(f"http://{settings.service_host}:{settings.service_port}", headers=key_headers(settings))
-
-
-def key_headers(settings: Settings) -> dict[str, str]:
-    """What a request says of the key that ``settings`` hold; nothing where there is none."""
-    return {} if settings.key is None else {"X-Api-Key": settings.key.get_secret_value()}
-
-
-def health(settings: Settings, client: httpx.Client) -> dict[str, Any]:
-    """What the service says of itself; raises BadInput where it wants a key, and what httpx raises."""
-    url = f"http://{settings.service_host}:{settings.service_port}/health"
-    response = client.get(url, headers=key_headers(settings))
-    told = response.json()
-    if response.status_code != httpx.codes.OK:
-        reason = told["error"]["reason"]
-        raise BadInput(f"asking {url}: the key {reason}", hint="set RECO_KEY to a key with the scope operate")
-    return dict(told)
 
 
 def answer_table(answer: Recommended | Related, title: str) -> Table:

@@ -19,8 +19,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from reco_assets.cli.ask import answer_table, client_of, health
+from reco_assets.cli.ask import answer_table, client_of
 from reco_assets.cli.graph import run_graph
+from reco_assets.cli.health import health
 from reco_assets.cli.stack import processes
 from reco_assets.errors import MissingBundle
 from reco_assets.platform.artifacts import Artifacts

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Annotated, Final
 
 import httpx
-import redis
 import typer
 
-from reco_assets.cli.ask import health
-from reco_assets.errors import BadBundle
+from reco_assets.cli.health import health
+from reco_assets.errors import BadBundle, MissingDependency
 from reco_assets.platform import promotion
-from reco_assets.platform.redis import connect
 from reco_assets.platform.settings import Settings
 
 _GLANCE_SECONDS: Final = 0.05
@@ -74,13 +71,8 @@ def rollback(wait: Wait = 10.0, as_json: AsJson = False) -> None:
 def _tell(
     settings: Settings, version: str, before: str | None, begun: float, wait: float, as_json: bool
 ) -> None:
-    with closing(connect(settings, timeout_seconds=1.0)) as client:
-        try:
-            promotion.nudge(client)
-        except redis.RedisError as error:
-            typer.echo(
-                f"note: services elsewhere look within a second, Redis tells nobody: {error}", err=True
-            )
+    if not promotion.local(settings):
+        _tell_services(settings)
     serves = _served(settings, version, begun + wait) if wait else None
     moved = Moved(version, before, serves, round(time.monotonic() - begun, 2))
     if as_json:
@@ -92,6 +84,16 @@ def _tell(
         None: "the service takes it up within a second of its next look",
     }
     typer.echo(f"version {version} is champion instead of {before or 'none'}; {told[serves]}")
+
+
+def _tell_services(settings: Settings) -> None:
+    # an operator who takes a bad version back on one machine need not wait for what this imports
+    from reco_assets.platform.notice import nudge
+
+    try:
+        nudge(settings)
+    except MissingDependency as error:
+        typer.echo(f"note: services look within a second by themselves; {error}", err=True)
 
 
 def _served(settings: Settings, version: str, end: float) -> bool | None:

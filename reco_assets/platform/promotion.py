@@ -1,4 +1,4 @@
-"""Moving the alias ``champion`` by hand, in a moment, and telling the service at once.
+"""Moving the alias ``champion`` by hand, in a moment.
 
 MLflow takes seconds to import, and an operator who takes a bad version back has none to lose. So the
 alias is moved where MLflow keeps it, as :mod:`reco_assets.platform.champion` reads it: in its local
@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
-import redis
 
 from reco_assets.errors import MissingBundle, MissingDependency
 from reco_assets.platform.champion import SQLITE, TIMEOUT_SECONDS, credentials
-from reco_assets.platform.registry import BEFORE, CHAMPION, PROMOTED, PROMOTION_KEY
+from reco_assets.platform.registry import BEFORE, CHAMPION, PROMOTED
 from reco_assets.platform.settings import Settings
 
 _Tags = dict[str, str]
@@ -70,33 +69,13 @@ def rollback(settings: Settings, at_ms: int) -> tuple[str, str]:
     return now, target
 
 
-def nudge(client: redis.Redis) -> None:
-    """Tell every service that shares this Redis to look at the registry now."""
-    client.incr(PROMOTION_KEY)
-
-
-def sign(settings: Settings, client: redis.Redis) -> tuple[object, ...]:
-    """Changes when somebody may have promoted a version; costs a glance at a file or a key."""
-    if settings.mlflow_tracking_uri.startswith(SQLITE):
-        path = settings.mlflow_tracking_uri.removeprefix(SQLITE)
-        return tuple(_changed(Path(f"{path}{end}")) for end in ("", "-wal"))
-    try:
-        return (client.get(PROMOTION_KEY),)
-    except redis.RedisError:
-        return ()  # without Redis nobody is told, and the registry is asked every second all the same
-
-
-def _changed(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except FileNotFoundError:
-        return 0
+def local(settings: Settings) -> bool:
+    """Whether the registry is a database of this machine, which its services see change by themselves."""
+    return settings.mlflow_tracking_uri.startswith(SQLITE)
 
 
 def _open(settings: Settings) -> _Database | _Rest:
-    if settings.mlflow_tracking_uri.startswith(SQLITE):
-        return _Database(settings)
-    return _Rest(settings)
+    return _Database(settings) if local(settings) else _Rest(settings)
 
 
 class _Database:

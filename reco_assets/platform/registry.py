@@ -33,8 +33,6 @@ _MANIFEST: Final = "manifest.json"
 #: Tag of a model version that keeps when, and instead of which, it was promoted.
 PROMOTED: Final = "promoted_at"
 BEFORE: Final = "promoted_instead_of"
-#: Key in Redis that counts promotions by hand: whoever serves looks at the registry when it changes.
-PROMOTION_KEY: Final = "reco:promotions"
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from reco_assets.features.catalogue import PRODUCT_FEATURES, catalogue_hash, nam
 from reco_assets.recommender.integrity import seal
 from reco_assets.recommender.newcomers import Newcomers
 from reco_assets.recommender.ranker import Ranker, check_width
+from reco_assets.recommender.trees import Trees
 from reco_assets.recommender.types import Floats, Int32s, Policy
 
 FORMAT: Final = 2
@@ -202,6 +203,8 @@ class Bundle:
     def save(self, folder: Path) -> Path:
         """Write the bundle; the manifest comes last, so that a folder with one is whole."""
         (folder / "arrays").mkdir(parents=True, exist_ok=True)
+        for old in (*(folder / "arrays").glob("*.npy"), folder / _RANKER):
+            old.unlink(missing_ok=True)
         for name, values in self._arrays().items():
             np.save(folder / "arrays" / f"{name}.npy", np.ascontiguousarray(values))
         if self.ranker is not None:
@@ -212,10 +215,13 @@ class Bundle:
         return folder
 
     def _arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        trees = self.ranker.trees if self.ranker is not None else None
         return {
             **{f"items-{name}": values for name, values in self.items.arrays().items()},
             **{f"sources-{name}": values for name, values in self.sources.arrays().items()},
             **{f"newcomers-{name}": values for name, values in self.newcomers.arrays().items()},
+            # whoever loads it has visitors who wait, and need not lay them out once more
+            **{f"trees-{name}": values for name, values in (trees.arrays() if trees else {}).items()},
             "product_matrix": self.product_matrix,
         }
 
@@ -245,18 +251,16 @@ class Bundle:
             )
         typed = {"policy": Policy(**content["policy"]), "blend": tuple(content["blend"])}
         manifest = Manifest(**{**content, **typed})
-        arrays: dict[str, dict[str, npt.NDArray[np.generic]]] = {"items": {}, "sources": {}, "newcomers": {}}
+        groups = ("items", "sources", "newcomers", "trees")
+        arrays: dict[str, dict[str, npt.NDArray[np.generic]]] = {group: {} for group in groups}
         for path in (folder / "arrays").glob("*-*.npy"):
             group, name = path.stem.split("-", 1)
             # an empty array cannot be mapped; the plain view is cheaper to index than a memmap
             mapped = np.load(path, mmap_mode="r" if path.stat().st_size > 256 else None)
             arrays[group][name] = np.asarray(mapped)
-        ranker = None
-        if (folder / _RANKER).exists():
-            ranker = Ranker(xgboost.Booster(params={"nthread": 1}, model_file=folder / _RANKER))
-            check_width(ranker)
         try:
             items = ItemTable.of_arrays(arrays["items"])
+            ranker = _ranker_in(folder, arrays["trees"])
             return cls(
                 manifest=manifest,
                 items=items,
@@ -273,3 +277,13 @@ class Bundle:
                 f"loading bundle {folder.name}: it lacks {error}",
                 hint="copy the whole folder, or train again",
             ) from error
+
+
+def _ranker_in(folder: Path, trees: Mapping[str, npt.NDArray[np.generic]]) -> Ranker | None:
+    if not (folder / _RANKER).exists():
+        return None
+    booster = xgboost.Booster(params={"nthread": 1}, model_file=folder / _RANKER)
+    # a bundle from before trees were kept has none, nor has one whose trees only XGBoost can walk
+    ranker = Ranker.laid_out(booster, Trees.of_arrays(trees)) if trees else Ranker(booster)
+    check_width(ranker)
+    return ranker

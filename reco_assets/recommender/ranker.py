@@ -36,6 +36,13 @@ class Ranker:
         """The booster's trees laid out for speed; None where only XGBoost itself can walk them."""
         return Trees.of_booster(self.booster)
 
+    @classmethod
+    def laid_out(cls, booster: xgboost.Booster, trees: Trees) -> Self:
+        """A ranker whose ``trees`` are those of ``booster``, which has not to be read again for them."""
+        made = cls(booster)
+        vars(made)["trees"] = trees  # another booster in its place (`replace`) is read anew
+        return made
+
     @cached_property
     def blend(self) -> Floats | None:
         """Weights of the sources' shares that the trees were grown upon, ``float32[sources]``."""

@@ -7,8 +7,8 @@ regression trees", 2015.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Final, Self, TypedDict
 
 import numpy as np
@@ -115,6 +115,17 @@ class Trees:
             np.array(leaves, np.float32).reshape(-1, _MASK),
             base,
         )
+
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """All of it, by name."""
+        return {one.name: np.asarray(getattr(self, one.name)) for one in fields(self)}
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, npt.NDArray[np.generic]]) -> Self:
+        """What :meth:`arrays` gave; raises KeyError where one is missing."""
+        # copies, for mapped arrays would be compiled for once more
+        found = {one.name: np.array(arrays[one.name]) for one in fields(cls)}
+        return cls(**{**found, "base": np.float32(found["base"].item())})  # type: ignore[arg-type]
 
     def score(self, matrix: Floats) -> Floats:
         """Margins ``float32[n]`` of ``matrix`` ``float32[n, features]``, equal to XGBoost's to the bit."""

@@ -13,11 +13,12 @@ import xgboost
 
 from reco_assets.candidates.retriever import Scratch
 from reco_assets.errors import IncompatibleBundle, MissingBundle
-from reco_assets.features.catalogue import PRODUCT_FEATURES, names
+from reco_assets.features.catalogue import PRODUCT_FEATURES, RANKING_FEATURES, names
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.ranker import Ranker
 from reco_assets.recommender.recommend import recommend
 from reco_assets.recommender.related import similar, trending
+from reco_assets.recommender.trees import Trees
 from reco_assets.recommender.types import Decision, Policy, Request, UserState
 from tests.candidates.shops import NOW
 from tests.recommender.shops import Shape, bundle, state
@@ -104,6 +105,37 @@ def test_a_bundle_for_other_features_is_refused(change: dict[str, object], tmp_p
     (folder / "manifest.json").write_text(json.dumps({**manifest, **change}))
     with pytest.raises(IncompatibleBundle, match=r"loading bundle old.*train a new bundle"):
         Bundle.load(folder)
+
+
+def test_its_trees_are_laid_out_once_and_not_where_it_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = fresh()
+    folder = made.save(tmp_path / "bundle")
+    monkeypatch.setattr(Trees, "of_booster", None)
+    opened = Bundle.load(folder)
+    monkeypatch.undo()
+    assert opened.ranker is not None
+    assert made.ranker is not None
+    matrix = np.random.default_rng(0).random((50, len(RANKING_FEATURES)), np.float32)
+    np.testing.assert_array_equal(opened.ranker.score(matrix), made.ranker.score(matrix))
+    # other trees in the place of these are not taken for these
+    fewer = replace(opened.ranker, booster=opened.ranker.booster[:1])
+    np.testing.assert_array_equal(fewer.score(matrix), Ranker(fewer.booster).score(matrix))
+
+
+def test_trees_of_a_bundle_from_before_they_were_kept_are_laid_out_then(tmp_path: Path) -> None:
+    made = fresh()
+    folder = made.save(tmp_path / "bundle")
+    for path in (folder / "arrays").glob("trees-*"):
+        path.unlink()
+    assert answers(Bundle.load(folder)) == answers(made)
+
+
+def test_saving_over_a_bundle_leaves_nothing_of_it(tmp_path: Path) -> None:
+    fresh().save(tmp_path)
+    bare = replace(fresh(), ranker=None)
+    assert answers(Bundle.load(bare.save(tmp_path))) == answers(bare)
 
 
 def test_a_ranker_of_another_width_is_refused(tmp_path: Path) -> None:

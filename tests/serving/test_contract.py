@@ -137,6 +137,26 @@ def test_only_a_post_is_answered(service: Running, endpoint: str) -> None:
     assert refused.json()["error"] == {"field": "method", "reason": "must be POST"}
 
 
+@pytest.mark.parametrize(
+    ("path", "method", "status", "field"),
+    [
+        ("/no/such/path", "GET", 404, "path"),
+        ("/explain/", "POST", 404, "path"),
+        ("/explain/an/id", "GET", 404, "path"),
+        ("/explain/an%2Fid", "POST", 404, "path"),
+        ("/explain/an%0Aid", "GET", 404, "path"),
+        ("/health", "DELETE", 405, "method"),
+    ],
+)
+def test_what_no_route_takes_is_refused_like_all_else(
+    service: Running, path: str, method: str, status: int, field: str
+) -> None:
+    refused = service.client.request(method, path)
+    assert refused.status_code == status
+    assert refused.headers["content-type"] == "application/json"
+    assert refused.json()["error"]["field"] == field
+
+
 def test_unknown_fields_and_products_do_no_harm(service: Running) -> None:
     answer = service.recommend(user_id="u", later="x", context={"theme": "dark", "products": ["gone", 17]})
     assert answer["degraded"] is False
