@@ -19,11 +19,11 @@ from typing import Final
 
 import httpx
 
-from benchmarks.load import Connection
 from benchmarks.process import free_port
 from benchmarks.report import Value, log, process_tree
 from benchmarks.served import Served
 from benchmarks.supervised import Supervised, kill_redis, revive_redis
+from benchmarks.wire import Connection
 from reco_assets.errors import MissingDependency
 from reco_assets.platform.promotion import promote, rollback
 from reco_assets.platform.redis import connect

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import queue
-import socket
 import threading
 import time
 from collections.abc import Sequence
@@ -14,7 +12,11 @@ from typing import Final
 
 import numpy as np
 
-_TIMEOUT_SECONDS: Final = 30.0
+from benchmarks.open_loop import Question, ask_when_due
+from benchmarks.wire import Connection, posted
+
+#: So many may wait at once in the open loop before somebody has to wait for a free connection.
+_CONNECTIONS: Final = 64
 
 
 @dataclass(frozen=True)
@@ -63,62 +65,6 @@ def open_loop(port: int, path: str, bodies: Sequence[bytes], rate: float, second
     return _apart(_open_loop, port, path, bodies, rate, seconds)
 
 
-class Connection:
-    """One keep-alive connection."""
-
-    def __init__(self, port: int, path: str) -> None:
-        self._head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n".encode()
-        self._port = port
-        self._socket: socket.socket | None = None
-
-    def ask(self, body: bytes) -> int:
-        """Send ``body`` and read the answer; its status, 0 where there is no whole answer."""
-        return self.exchange(body)[0]
-
-    def exchange(self, body: bytes, headers: bytes = b"") -> tuple[int, bytes]:
-        """Send ``body`` with more ``headers`` (each with its line end); status and body of the answer.
-
-        The status is 0 where there is no whole answer. A connection that was kept and has been closed
-        meanwhile is made anew, once, as every client does.
-        """
-        kept = self._socket is not None
-        status, content = self._once(body, headers)
-        return self._once(body, headers) if kept and not status else (status, content)
-
-    def _once(self, body: bytes, headers: bytes) -> tuple[int, bytes]:
-        try:
-            if self._socket is None:
-                self._socket = self._connect()
-            told = b"%b%bContent-Length: %d\r\n\r\n%b" % (self._head, headers, len(body), body)
-            self._socket.sendall(told)
-            received = b""
-            while True:
-                more = self._socket.recv(65_536)
-                if not more:
-                    raise ConnectionError("closed by the server")
-                received += more
-                end = received.find(b"\r\n\r\n")
-                if end >= 0:
-                    head = received[:end].lower()
-                    length = head.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0]
-                    if len(received) >= end + 4 + int(length):
-                        return int(received[9:12]), received[end + 4 :]
-        except OSError:
-            self.close()
-            return 0, b""
-
-    def close(self) -> None:
-        """Close the connection; the next question makes a new one."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-
-    def _connect(self) -> socket.socket:
-        made = socket.create_connection(("127.0.0.1", self._port), timeout=_TIMEOUT_SECONDS)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return made
-
-
 def _right(status: int) -> bool:
     return 200 <= status < 300
 
@@ -151,39 +97,22 @@ def _closed_loop(port: int, path: str, bodies: Sequence[bytes], concurrency: int
 
 
 def _open_loop(port: int, path: str, bodies: Sequence[bytes], rate: float, seconds: float) -> Outcome:
-    due: queue.SimpleQueue[tuple[float, bytes] | None] = queue.SimpleQueue()
     taken: list[float] = []
     failed: list[int] = []
-    clients = 32
 
-    def client() -> None:
-        connection = Connection(port, path)
-        while (one := due.get()) is not None:
-            moment, body = one
-            status = connection.ask(body)
-            if _right(status):
-                taken.append((time.perf_counter() - moment) * 1e3)
-            else:
-                failed.append(status)
-        connection.close()
+    def told(question: Question, status: int, content: bytes) -> None:
+        if _right(status):
+            taken.append((time.time() - question.due) * 1e3)
+        else:
+            failed.append(status)
 
-    threads = [threading.Thread(target=client) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
     # arrivals of independent visitors: exponential gaps
     gaps = np.random.default_rng(4).exponential(1.0 / rate, int(rate * seconds))
-    start = time.perf_counter() + 0.1
-    moments = start + np.cumsum(gaps)
-    for moment, body in zip(moments.tolist(), cycle(bodies), strict=False):
-        pause = moment - time.perf_counter()
-        if pause > 0:
-            time.sleep(pause)
-        due.put((moment, body))
-    for _ in threads:
-        due.put(None)
-    for thread in threads:
-        thread.join()
-    return Outcome(taken, failed, time.perf_counter() - start)
+    start = time.time()
+    moments = (start + 0.1 + np.cumsum(gaps)).tolist()
+    asked = (Question(due, posted(path, body)) for due, body in zip(moments, cycle(bodies), strict=False))
+    ask_when_due(port, asked, _CONNECTIONS, told)
+    return Outcome(taken, failed, time.time() - start)
 
 
 def _apart(function: object, *arguments: object) -> Outcome:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
-import queue
 import random
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +15,8 @@ from typing import Final
 
 import numpy as np
 
-from benchmarks.load import Connection
+from benchmarks.open_loop import Question, ask_when_due
+from benchmarks.wire import posted
 
 #: Connections: so many may wait at once before a visitor has to wait for a free one.
 CLIENTS: Final = 200
@@ -77,35 +75,27 @@ def recovery(seen: Sequence[Seen], since: float) -> float | None:
 def _come(
     port: int, bodies: Sequence[bytes], phases: Sequence[tuple[float, float]], priorities: bool
 ) -> list[Seen]:
-    due: queue.SimpleQueue[tuple[float, bytes, str] | None] = queue.SimpleQueue()
     seen: list[Seen] = []
-
-    def client() -> None:
-        connection = Connection(port, "/recommend")
-        while (one := due.get()) is not None:
-            moment, body, priority = one
-            headers = b"X-Priority: %b\r\n" % priority.encode() if priority else b""
-            status, content = connection.exchange(body, headers)
-            taken = (time.time() - moment) * 1e3
-            rung = str(json.loads(content)["rung"]) if status == 200 else ""
-            seen.append(Seen(moment, taken, status, rung, priority))
-        connection.close()
-
-    threads = [threading.Thread(target=client) for _ in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
     dice = random.Random(5)
-    for moment, body in zip(_moments(phases), cycle(bodies), strict=False):
-        pause = moment - time.time()
-        if pause > 0:
-            time.sleep(pause)
-        priority = dice.choices(list(PRIORITIES), list(PRIORITIES.values()))[0] if priorities else ""
-        due.put((moment, body, priority))
-    for _ in threads:
-        due.put(None)
-    for thread in threads:
-        thread.join()
+
+    def told(question: Question, status: int, content: bytes) -> None:
+        rung = _rung(content) if status == 200 else ""
+        taken = (time.time() - question.due) * 1e3
+        seen.append(Seen(question.due, taken, status, rung, question.note))
+
+    def asked() -> Iterator[Question]:
+        for moment, body in zip(_moments(phases), cycle(bodies), strict=False):
+            note = dice.choices(list(PRIORITIES), list(PRIORITIES.values()))[0] if priorities else ""
+            headers = b"X-Priority: %b\r\n" % note.encode() if note else b""
+            yield Question(moment, posted("/recommend", body, headers), note)
+
+    ask_when_due(port, asked(), CLIENTS, told)
     return sorted(seen, key=lambda one: one.due)
+
+
+def _rung(content: bytes) -> str:
+    """What an answer says of its rung: it is not read as a whole, thousands come every second."""
+    return content.split(b'"rung":"', 1)[1].split(b'"', 1)[0].decode()
 
 
 def _moments(phases: Sequence[tuple[float, float]]) -> Iterator[float]:
