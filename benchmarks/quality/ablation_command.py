@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import isnan
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +17,7 @@ from benchmarks.quality.shop_files import open_files
 from benchmarks.quality.shop_report import aligned
 from benchmarks.report import MemorySampler, Stopwatch, Value, log
 from reco_assets.candidates.sources import SOURCES
-from reco_assets.monitoring.plots import metric_bars
+from reco_assets.monitoring.plots import interval_panels
 from reco_assets.ranking.training import TrainingBudget
 
 #: Questions of each kind, where ``--cases`` says nothing.
@@ -65,16 +64,16 @@ class AblationOutcome:
         return f"{self.name}: each left out, trained anew; * is apart from 0\n{aligned(lines)}"
 
     def plot(self) -> bytes:
-        """PNG: how much is lost without each."""
-        lost = {
+        """PNG: what becomes of each metric without each; what is apart from 0 stands out."""
+        changes = {
             metric: {
-                name: max(0.0, -one.minus[metric].mean)
+                name: (one.minus[metric].mean, one.minus[metric].low, one.minus[metric].high)
                 for name, one in self.found.items()
-                if name != ALL and not isnan(one.minus[metric].mean)
+                if name != ALL
             }
-            for metric in list(self.found[ALL].scores)[:2]
+            for metric in self.found[ALL].scores
         }
-        return metric_bars(f"{self.name}: lost without", lost)
+        return interval_panels(f"{self.name}: left out, minus all", changes)
 
 
 def add_ablation(

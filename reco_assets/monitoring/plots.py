@@ -92,11 +92,8 @@ def interval_bars(title: str, intervals: Mapping[str, tuple[float, float, float]
     """
     shown = {name: one for name, one in intervals.items() if np.all(np.isfinite(one))}
     figure, axes = _canvas(title, rows=max(3, 2 * len(shown)))
-    axes.axvline(0.0, color=_MUTED, linewidth=1)
-    for place, (value, low, high) in enumerate(shown.values()):
-        colour = _MAIN if low > 0 or high < 0 else _OTHER
-        axes.plot([low, high], [place, place], color=colour, linewidth=4, solid_capstyle="round")
-        axes.plot([value], [place], "o", color=_INK, markersize=4)
+    _intervals(axes, shown)
+    for place, (value, _low, _high) in enumerate(shown.values()):
         axes.annotate(f"{value:+.1f}", (value, place), (0, 6), textcoords="offset points", fontsize=8.5)
     axes.set_yticks(range(len(shown)), list(shown))
     axes.invert_yaxis()
@@ -104,6 +101,42 @@ def interval_bars(title: str, intervals: Mapping[str, tuple[float, float, float]
     if not shown:
         axes.text(0.5, 0.5, "too few users yet", ha="center", color=_MUTED, transform=axes.transAxes)
     return _png(figure)
+
+
+def interval_panels(title: str, panels: Mapping[str, Mapping[str, tuple[float, float, float]]]) -> bytes:
+    """PNG of one panel a metric, two in a row, each with a line an interval ``(value, low, high)`` round 0.
+
+    What lies apart from 0 stands out; not finite ones are left out. All panels have the same names.
+    """
+    down = max(1, -(-len(panels) // 2))
+    names = len(next(iter(panels.values()), {}))
+    height = 0.5 + down * (0.5 + 0.2 * max(names, 2))
+    figure = Figure(figsize=(WIDTH / _DPI, height), dpi=_DPI, layout="constrained")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold", color=_INK)
+    grid = figure.subplots(down, min(2, max(1, len(panels))), squeeze=False, sharey=True)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_visible(False)
+    for axes, (metric, intervals) in zip(grid.flat, panels.items(), strict=False):
+        _style(axes)
+        _intervals(axes, intervals)
+        axes.set_title(metric, fontsize=9.5, color=_INK, loc="left")
+        axes.set_yticks(range(names), list(intervals))
+        axes.tick_params(axis="y", labelcolor=_INK)
+        axes.margins(y=0.04)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
+    if names:
+        grid.flat[0].invert_yaxis()
+    return _png(figure)
+
+
+def _intervals(axes: Axes, intervals: Mapping[str, tuple[float, float, float]]) -> None:
+    axes.axvline(0.0, color=_MUTED, linewidth=1)
+    for place, (value, low, high) in enumerate(intervals.values()):
+        if not np.all(np.isfinite((value, low, high))):
+            continue
+        colour = _MAIN if low > 0 or high < 0 else _OTHER
+        axes.plot([low, high], [place, place], color=colour, linewidth=4, solid_capstyle="round")
+        axes.plot([value], [place], "o", color=_INK, markersize=4)
 
 
 def importance_bars(title: str, importance: Mapping[str, float], top: int = 20) -> bytes:

@@ -17,6 +17,7 @@ from reco_assets.monitoring.plots import (
     histograms,
     importance_bars,
     interval_bars,
+    interval_panels,
     markdown_image,
     metric_bars,
 )
@@ -49,6 +50,9 @@ def blue_columns(picture: Image.Image) -> int:
         lambda: metric_bars("zero", {"recall@10": {"ranker": 0.0, "popular": 0.0}}, best="ranker"),
         lambda: importance_bars("no gain", {}),
         lambda: interval_bars("none", {}),
+        lambda: interval_panels("none", {}),
+        lambda: interval_panels("one", {"recall": {"a": (0.1, -0.1, 0.3), "b": (np.nan,) * 3}}),
+        lambda: interval_panels("three", {key: {"a": (0.1, 0.05, 0.3)} for key in "xyz"}),
         lambda: interval_bars(
             "some", {"a": (1.0, -1.0, 3.0), "b": (2.0, 1.0, 3.0), "c": (0.0, -np.inf, np.inf)}
         ),
