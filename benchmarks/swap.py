@@ -2,8 +2,9 @@
 
 ``python -m benchmarks.swap --products 100000 --users 1000000``
 
-``reco promote`` and ``reco rollback`` are called as an operator calls them, between two bundles that
-answer nearly alike; in the end a damaged one is promoted, which must not serve.
+``reco promote`` and ``reco rollback`` are called as an operator calls them: to a bundle that the service
+has never seen, which answers nearly as the first one does, and back. In the end a damaged one is promoted,
+which must not serve.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ def main() -> int:
 
 def _measure(home: Served, rate: float, swaps: int, trees: int) -> dict[str, Value]:
     port = home.settings.service_port
-    other, damaged = home.register("other", trees), home.register("damaged")
+    others = [home.register(f"other-{number}", trees) for number in range(0, swaps, 2)]
+    damaged = home.register("damaged")
     _damage(Registry(home.settings).folder(damaged) / "arrays" / "product_matrix.npy")
     moved: list[float] = []
     took: list[tuple[float, float]] = []
@@ -63,7 +65,8 @@ def _measure(home: Served, rate: float, swaps: int, trees: int) -> dict[str, Val
             time.sleep(STEADY_SECONDS)
             for number in range(swaps):
                 moved.append(time.time())
-                took.append(_reco(home, "promote", other) if number % 2 == 0 else _reco(home, "rollback"))
+                forth = number % 2 == 0
+                took.append(_reco(home, "promote", others[number // 2]) if forth else _reco(home, "rollback"))
                 log(f"served after {took[-1][0]:.2f} s, {took[-1][1]:.2f} s without the start of the command")
                 time.sleep(PAUSE_SECONDS)
             refused = not _accepted(home, damaged)
