@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from pathlib import Path
+from typing import Final
 
 import redis
 
@@ -35,6 +36,7 @@ from reco_serving.recordings import Recordings
 from reco_serving.rehearsal import RECORDED, Case, answerable, synthetic, warm
 from reco_serving.trial import Bounds, tried
 from reco_serving.turns import turn
+from reco_serving.verdicts import Mark, Verdicts, mark_of
 
 #: Pause between two looks at the registry, at the stream of product changes and at the stream of events.
 PAUSE_SECONDS: Final = 1.0
@@ -46,8 +48,6 @@ FIRST_LOOK_SECONDS: Final = 60.0
 SHARE_OF_DEADLINE: Final = 0.1
 
 _TURN: Final = "loading.lock"
-#: A version, and when its files were changed last.
-_Mark: TypeAlias = tuple[str, int]
 
 log = logging.getLogger("reco.bundle")
 
@@ -71,9 +71,9 @@ class Current:
     policy: PolicyWatch = field(init=False)
     recordings: Recordings = field(init=False, repr=False)
     disk_trouble: str | None = None
-    _refused: _Mark | None = field(default=None, repr=False)
-    _mark: _Mark = field(default=("", 0), repr=False)
-    _before: tuple[Loaded, _Mark] | None = field(default=None, repr=False)
+    _refused: Mark | None = field(default=None, repr=False)
+    _mark: Mark = field(default=("", 0), repr=False)
+    _before: tuple[Loaded, Mark] | None = field(default=None, repr=False)
     _looked: threading.Event = field(default_factory=threading.Event, repr=False)
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)
     _thread: threading.Thread | None = field(default=None, repr=False)
@@ -124,13 +124,13 @@ class Current:
 
     def _take(self, champion: Champion, client: redis.Redis) -> None:
         """Load ``champion``, try it on recorded requests, and let it serve; or refuse it."""
-        mark = _mark(champion)
+        mark = mark_of(champion.version, champion.folder)
         if mark == self._refused:
             return  # nothing about it has changed, and ``trouble`` says what is wrong
         try:
             again = self._again(mark)
             with self._turn() if again is None else nullcontext(), _uncollected():
-                loaded = again or self._load(champion, client)
+                loaded = again or self._load(champion, mark, client)
         except Exception as error:
             # whatever is wrong with it, what serves goes on; a file that is mended is tried again
             told = (
@@ -146,7 +146,7 @@ class Current:
         self.trouble, self._refused = None, None
         self._keep(champion)
 
-    def _again(self, mark: _Mark) -> Loaded | None:
+    def _again(self, mark: Mark) -> Loaded | None:
         """The bundle that served before the present one, brought up to date, where ``mark`` is its own.
 
         It has been tried, and it is warm: going back need not wait for more.
@@ -162,7 +162,12 @@ class Current:
         """While visitors are answered, one worker after the other takes a new bundle."""
         if self.loaded is None:
             return nullcontext()
-        return turn(self.settings.home.resolve() / "serving" / _TURN)
+        return turn(self._shared / _TURN)
+
+    @property
+    def _shared(self) -> Path:
+        """What the workers of this machine tell each other by."""
+        return self.settings.home.resolve() / "serving"
 
     def _keep(self, champion: Champion) -> None:
         try:
@@ -174,9 +179,15 @@ class Current:
         else:
             self.disk_trouble = None
 
-    def _load(self, champion: Champion, client: redis.Redis) -> Loaded:
-        """The bundle of ``champion``, whole, warm, and not worse than what serves."""
-        verify(champion.folder)
+    def _load(self, champion: Champion, mark: Mark, client: redis.Redis) -> Loaded:
+        """The bundle of ``champion``, whole, warm, and not worse than what serves.
+
+        Of the workers of a machine that all serve the same, the first finds out for the others.
+        """
+        verdicts = Verdicts(self._shared)
+        passed = self.loaded is not None and verdicts.passed(mark, self._mark)
+        if not passed:
+            verify(champion.folder)
         bundle = Bundle.load(champion.folder)
         rules = self.policy.rules_of(bundle)
         feed = ProductFeed(client, bundle)
@@ -184,6 +195,9 @@ class Current:
         self._fresh(loaded.feed.load)
         old = self.loaded
         warm(loaded)
+        if passed:
+            log.info("bundle %s has passed in another worker", bundle.version)
+            return loaded
         bounds = Bounds(
             self.settings.swap_overlap,
             self.settings.swap_slower,
@@ -193,6 +207,8 @@ class Current:
         cases = answerable(tuple(self.recorded), loaded) or synthetic(old.bundle if old else bundle)
         found = tried(loaded, old, cases, bounds, time.time_ns() // 1000)
         log.info("bundle %s on %d requests: %s", bundle.version, len(cases), found)
+        if old is not None:
+            verdicts.note(mark, self._mark)
         return loaded
 
     def _serve_last_good(self, client: redis.Redis) -> None:
@@ -203,7 +219,8 @@ class Current:
         if champion is None:
             return
         try:
-            self._swap(self._load(champion, client), _mark(champion))
+            mark = mark_of(champion.version, champion.folder)
+            self._swap(self._load(champion, mark, client), mark)
         except Exception as error:
             self._alert(f"the last good version {champion.version} cannot be served either: {error}")
             return
@@ -224,7 +241,7 @@ class Current:
         else:
             self.products_trouble = None
 
-    def _swap(self, loaded: Loaded, mark: _Mark, outcome: str = "served") -> None:
+    def _swap(self, loaded: Loaded, mark: Mark, outcome: str = "served") -> None:
         if self.loaded is not None:
             self.metrics.bundle.labels(self.loaded.bundle.version).set(0)
             self._before = (self.loaded, self._mark)
@@ -279,9 +296,3 @@ def _uncollected() -> Iterator[None]:
         yield
     finally:
         gc.enable()
-
-
-def _mark(champion: Champion) -> _Mark:
-    """Changes with the version and with any of its files."""
-    times = [path.stat().st_mtime_ns for path in champion.folder.rglob("*")]
-    return champion.version, max(times, default=0)
