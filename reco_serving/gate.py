@@ -26,6 +26,9 @@ from reco_serving.ladder import OUTLIER
 
 #: Share of a deadline in which all that wait are to be answered: what was estimated may take much longer.
 HEADROOM: Final = 0.3
+#: Share of a deadline that passes where this worker sees nothing of it: a request is in its socket before it
+#: is read, an answer after it is sent.
+UNSEEN: Final = 0.25
 _GAIN: Final = 1 / 16
 #: Share of what may be inside above which it is a crowd.
 _CROWD: Final = 0.5
@@ -142,7 +145,7 @@ class Gate:
     def _hopeless(self, call: Call, now: float) -> bool:
         """Whether ``call`` is too late, and it is a crowd and not a stall of this worker that made it so."""
         cheapest = self.cheapest(now)
-        late = call.deadline - now < cheapest
+        late = call.deadline - UNSEEN * call.allowed - now < cheapest
         return late and sum(self._inside) * (cheapest + self.pace) > _CROWD * HEADROOM * call.allowed
 
     def _gone(self, waiting: _Waiting) -> None:

@@ -99,7 +99,8 @@ def test_who_waits_past_the_deadline_hears_429_in_time(metrics: Metrics) -> None
         late = asyncio.create_task(own.turn(call(allowed=0.05)))
         patient = asyncio.create_task(own.turn(call(allowed=5.0)))
         await settle()
-        clock.now = 0.0495
+        # its answer would still have to be sent, and it was under way before it was seen
+        clock.now = 0.038
         own.release()
         with pytest.raises(Refusal) as refused:
             await late
@@ -111,6 +112,23 @@ def test_who_waits_past_the_deadline_hears_429_in_time(metrics: Metrics) -> None
 
     run(test())
     assert metrics.guards.shed.labels("normal")._value.get() == 1
+
+
+def test_who_may_still_be_answered_in_time_is(metrics: Metrics) -> None:
+    async def test() -> None:
+        clock = Clock()
+        own = gate(metrics, clock)
+        with ExitStack() as crowd:
+            for _ in range(10):
+                crowd.enter_context(own.admitted(call()))
+            await own.turn(call())
+            waiting = asyncio.create_task(own.turn(call(allowed=0.05)))
+            await settle()
+            clock.now = 0.036
+            own.release()
+            assert await waiting == clock.now
+
+    run(test())
 
 
 def test_whoever_a_stall_made_late_is_answered_all_the_same(metrics: Metrics) -> None:
