@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from itertools import count
 from pathlib import Path
@@ -81,7 +83,8 @@ def started(build: Callable[[], SparkSession]) -> SparkSession:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     try:
-        session = build()
+        with _alone():
+            session = build()
     except PySparkException as error:
         raise MissingDependency(
             f"starting Spark with {DELTA}: {error}",
@@ -89,6 +92,18 @@ def started(build: Callable[[], SparkSession]) -> SparkSession:
         ) from error
     session.sparkContext.setLogLevel("ERROR")
     return session
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One process of this user at a time: the first start fetches packages into a cache that all share.
+
+    Two that do so at once find each other's half of a file there, and both fail.
+    """
+    path = Path(tempfile.gettempdir()) / f"reco-spark-{os.getuid()}.lock"
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 class SparkEngine(Engine):
