@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 import redis
@@ -162,12 +161,7 @@ class Current:
         """While visitors are answered, one worker after the other takes a new bundle."""
         if self.loaded is None:
             return nullcontext()
-        return turn(self._shared / _TURN)
-
-    @property
-    def _shared(self) -> Path:
-        """What the workers of this machine tell each other by."""
-        return self.settings.home.resolve() / "serving"
+        return turn(self.last_good.root / _TURN)
 
     def _keep(self, champion: Champion) -> None:
         try:
@@ -184,7 +178,7 @@ class Current:
 
         Of the workers of a machine that all serve the same, the first finds out for the others.
         """
-        verdicts = Verdicts(self._shared)
+        verdicts = Verdicts(self.last_good.root)
         passed = self.loaded is not None and verdicts.passed(mark, self._mark)
         if not passed:
             verify(champion.folder)

@@ -12,6 +12,7 @@ from typing import Final
 
 from reco_assets.platform.registry import Champion
 from reco_assets.platform.settings import Settings
+from reco_serving.whole_file import write_whole
 
 #: Bundles that stay; a worker may still have an older one mapped, which lives on without its name.
 KEPT: Final = 2
@@ -69,9 +70,8 @@ class LastGood:
         return Champion(str(told["version"]), folder) if told["model"] == self.model else None
 
     def _point(self, version: str, folder: str) -> None:
-        fresh = self.root / f".{_POINTER}.{os.getpid()}"
-        fresh.write_text(json.dumps({"model": self.model, "version": version, "folder": folder}))
-        fresh.replace(self.root / _POINTER)
+        told = {"model": self.model, "version": version, "folder": folder}
+        write_whole(self.root / _POINTER, json.dumps(told).encode())
 
 
 def _linked(source: str, target: str) -> None:

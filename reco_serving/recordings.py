@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import msgspec
 
 from reco_assets.platform.settings import Settings
 from reco_serving.rehearsal import RECORDED, Case
+from reco_serving.whole_file import write_whole
 
 #: Pause between two writes: a worker that is killed forgets no more than this.
 PAUSE_SECONDS: Final = 60.0
@@ -108,13 +108,7 @@ def _fitting(cases: Sequence[Case]) -> list[Case]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        fresh.write_bytes(blake2b(content, digest_size=_DIGEST).digest() + content)
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    write_whole(path, blake2b(content, digest_size=_DIGEST).digest() + content)
 
 
 def _read(path: Path) -> tuple[Case, ...]:

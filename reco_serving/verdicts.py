@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
+
+from reco_serving.whole_file import write_whole
 
 #: A version, and when its files were changed last.
 Mark: TypeAlias = tuple[str, int]
@@ -42,11 +43,8 @@ class Verdicts:
 
     def note(self, mark: Mark, instead: Mark) -> None:
         """Tell the others; on a full disk each finds out for itself."""
-        fresh = self.folder / f".{_FILE}.{os.getpid()}"
         with suppress(OSError):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            fresh.write_text(json.dumps(_told(mark, instead)))
-            fresh.replace(self.folder / _FILE)
+            write_whole(self.folder / _FILE, json.dumps(_told(mark, instead)).encode())
 
 
 def _told(mark: Mark, instead: Mark) -> list[list[str | int]]:

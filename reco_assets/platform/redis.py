@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from reco_assets.errors import MissingDependency
+from reco_assets.platform.locks import alone
 from reco_assets.platform.settings import Settings
 
 _START_SECONDS: Final = 60.0
@@ -119,7 +117,8 @@ def start_redis(settings: Settings) -> bool:
     """
     folder = _folder(settings)
     folder.mkdir(parents=True, exist_ok=True)
-    with _one_at_a_time(folder):
+    # two processes that find no server must not both start one
+    with alone(folder / "start.lock"):
         if _is_ours(settings):
             return False
         # it detaches itself, so that it is nobody's child and outlives its starter
@@ -207,14 +206,6 @@ def _is_ours(settings: Settings) -> bool:
         + (f"it serves the Redis of {folder}" if folder else "something that is not Redis listens there"),
         hint="stop that, or set RECO_REDIS_PORT to a free port",
     )
-
-
-@contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Two processes that find no server must not both start one."""
-    with (folder / "start.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _alive(pidfile: Path) -> bool:

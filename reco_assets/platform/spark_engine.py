@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from itertools import count
 from pathlib import Path
@@ -25,6 +23,7 @@ from typing_extensions import override
 from reco_assets.errors import MissingDependency, MissingTable
 from reco_assets.platform.engine import Engine, Written, day_column, plain
 from reco_assets.platform.lake import PARTITIONS, Lake, within
+from reco_assets.platform.locks import alone
 from reco_assets.platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -82,8 +81,11 @@ def started(build: Callable[[], SparkSession]) -> SparkSession:
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    lock = Path(tempfile.gettempdir()) / f"reco-spark-{os.getuid()}.lock"
     try:
-        with _alone():
+        # the first start fetches packages into a cache that all processes of a user share: two that do so
+        # at once find each other's half of a file there, and both fail
+        with alone(lock):
             session = build()
     except PySparkException as error:
         raise MissingDependency(
@@ -92,18 +94,6 @@ def started(build: Callable[[], SparkSession]) -> SparkSession:
         ) from error
     session.sparkContext.setLogLevel("ERROR")
     return session
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """One process of this user at a time: the first start fetches packages into a cache that all share.
-
-    Two that do so at once find each other's half of a file there, and both fail.
-    """
-    path = Path(tempfile.gettempdir()) / f"reco-spark-{os.getuid()}.lock"
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 class SparkEngine(Engine):
