@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 import time
@@ -46,6 +45,7 @@ from reco_serving.live import Live
 from reco_serving.logs import log_as_json
 from reco_serving.metrics import Metrics
 from reco_serving.openapi import PAGE, document
+from reco_serving.parent import end_with, parent
 from reco_serving.personal import (
     answer_bought_together,
     answer_buy_again,
@@ -87,13 +87,6 @@ _ANSWERS: Final[Mapping[str, Answer]] = {
 def named_endpoint(path: str) -> str:
     """What a label of a metric calls the endpoint at ``path``."""
     return path.strip("/").replace("/", "_")
-
-
-async def _end_with(parent: int) -> None:
-    """End this worker when its parent is gone: killed without warning, it would leave the port taken."""
-    while os.getppid() == parent:
-        await asyncio.sleep(1.0)
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _before_the_end(call: Callable[[], object]) -> None:
@@ -220,7 +213,7 @@ class Service:
             decisions.start()
             live.start()
             _before_the_end(live.finish)
-            watching = [asyncio.create_task(_end_with(os.getppid())), asyncio.create_task(keyring.watch())]
+            watching = [asyncio.create_task(end_with(parent())), asyncio.create_task(keyring.watch())]
             try:
                 yield
             finally:

@@ -11,6 +11,7 @@ from reco_assets.errors import MissingDependency
 from reco_assets.platform.redis import open_redis
 from reco_assets.platform.settings import Settings
 from reco_serving.keyring import check_exposed
+from reco_serving.parent import starts_workers
 
 log: Final = logging.getLogger("reco.service")
 
@@ -44,6 +45,7 @@ def serve(settings: Settings) -> None:
     os.environ["RECO_HOME"] = str(settings.home.resolve())
     # its metrics lie in files, which another service of this machine must not sweep away
     os.environ.setdefault("BENTOML_HOME", str(settings.home.resolve() / "bentoml"))
+    starts_workers()
     # read by BentoML and its workers when they start
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
