@@ -22,7 +22,7 @@ from reco_serving.decisions import DecisionLog
 from reco_serving.gate import HEADROOM, Gate
 from reco_serving.http import JSON, Header, Refusal, answer, encode, posted
 from reco_serving.intake import Collecting
-from reco_serving.ladder import affordable
+from reco_serving.ladder import CHEAP, LADDER, affordable
 from reco_serving.live import Live
 from reco_serving.loaded import Loaded
 from reco_serving.metrics import Metrics
@@ -71,7 +71,8 @@ class Parts:
         """The best rung for ``call``, whose turn it is: in time for it, and for those who wait behind it."""
         others = self.gate.others(call.priority) - 1  # the call itself is inside as well
         drain = HEADROOM * call.allowed
-        return affordable(loaded.costs, now, call.deadline - now, others, self.gate.pace, drain)
+        rungs = CHEAP if self.gate.overloaded(now) else LADDER
+        return affordable(rungs, loaded.costs, now, call.deadline - now, others, self.gate.pace, drain)
 
 
 Answer = Callable[[Parts, bytes, Call], Awaitable[bytes]]
@@ -96,9 +97,10 @@ class Endpoint:
             started = time.perf_counter()
             if parts.tracer is not None:
                 trace = parts.tracer.begin(scope["path"], scope["headers"], started)
-            content = await self._answer(
-                parts, body, call_of(scope["headers"], started, parts.deadline_seconds, trace)
-            )
+            came = started - parts.gate.unseen(started)
+            call = call_of(scope["headers"], came, parts.deadline_seconds, trace)
+            parts.gate.check(call)
+            content = await self._answer(parts, body, call)
         except BadRequest as error:
             status, content = 400, encode(Refused(Fault(error.field, error.reason)))
         except Refusal as refusal:

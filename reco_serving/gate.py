@@ -26,12 +26,18 @@ from reco_serving.ladder import OUTLIER
 
 #: Share of a deadline in which all that wait are to be answered: what was estimated may take much longer.
 HEADROOM: Final = 0.3
-#: Share of a deadline that passes where this worker sees nothing of it: a request is in its socket before it
-#: is read, an answer after it is sent.
-UNSEEN: Final = 0.25
+#: Share of a deadline that may pass where this worker sees nothing of it: while others have its core, and
+#: while an answer is on its way.
+UNSEEN: Final = 0.5
 _GAIN: Final = 1 / 16
 #: Share of what may be inside above which it is a crowd.
 _CROWD: Final = 0.5
+#: So long after a refusal at the door more is asked than can be answered.
+_OVERLOAD_SECONDS: Final = 0.25
+#: The loop takes one new connection at a look, and its request at the third: between two answers it looks
+#: until so many looks have brought nobody, and so often at the most.
+_QUIET: Final = 3
+_LOOKS: Final = 48
 #: Where an estimate of the pace begins, seconds.
 _LEAST_PACE: Final = 0.0005
 
@@ -61,6 +67,9 @@ class Gate:
     pace: float = 0.0
     _busy: bool = field(default=False, repr=False)
     _released: float = field(default=0.0, repr=False)
+    _refused_at: float = field(default=float("-inf"), repr=False)
+    _looked: float = field(default=0.0, repr=False)
+    _came: int = field(default=0, repr=False)
     _inside: list[int] = field(default_factory=lambda: [0] * len(Priority), repr=False)
     _queues: tuple[deque[_Waiting], ...] = field(
         default_factory=lambda: tuple(deque[_Waiting]() for _ in Priority), repr=False
@@ -73,17 +82,42 @@ class Gate:
         Raises
         ------
         Refusal
-            429: those who are inside already take too long for it.
+            429, as :meth:`check` does.
         """
-        ahead = self.others(call.priority)
-        wait = ahead * (self.cheapest(self.clock()) + self.pace)
-        if wait > HEADROOM * call.allowed:
-            raise self._shed(call, wait)
+        self.check(call)
         self._inside[call.priority] += 1
         try:
             yield
         finally:
             self._inside[call.priority] -= 1
+
+    def check(self, call: Call) -> None:
+        """Refuse ``call`` at the door, before anything is done for it.
+
+        Raises
+        ------
+        Refusal
+            429: those who are inside already take too long for it, or it is too late already.
+        """
+        self._came += 1
+        now = self.clock()
+        wait = self.others(call.priority) * (self.cheapest(now) + self.pace)
+        if wait > HEADROOM * call.allowed:
+            self._refused_at = now
+            raise self._shed(call, wait)
+        if self._hopeless(call, now):
+            raise self._shed(call, wait)
+
+    def overloaded(self, now: float) -> bool:
+        """Whether more is asked than can be answered, so that nobody is answered better than cheaply."""
+        return now - self._refused_at < _OVERLOAD_SECONDS
+
+    def unseen(self, now: float) -> float:
+        """Seconds for which what is read at ``now`` may have lain in its socket.
+
+        In an overload the loop never sleeps, and what it reads has come since it looked the time before.
+        """
+        return max(0.0, now - self._looked) if self._busy and self.overloaded(now) else 0.0
 
     @asynccontextmanager
     async def alone(self, call: Call) -> AsyncIterator[None]:
@@ -105,33 +139,48 @@ class Gate:
         Raises
         ------
         Refusal
-            429: its deadline has passed in a crowd. After a stall of this worker it is answered all the
-            same: a cheap answer costs no more than a refusal.
+            429: it is too late for an answer, in a crowd. After a stall of this worker it is answered all
+            the same: a cheap answer costs no more than a refusal.
         """
-        if self._busy:
-            waiting = _Waiting(call, asyncio.get_running_loop().create_future())
-            self._queues[call.priority].append(waiting)
-            try:
-                granted = await waiting.turn
-            except asyncio.CancelledError:
-                self._gone(waiting)
-                raise
-            if not granted:
-                raise self._shed(call, self.pace)
-            passed = min(self.clock() - self._released, OUTLIER * max(self.pace, _LEAST_PACE))
-            self.pace += _GAIN * (passed - self.pace)
-        self._busy = True
+        waiting = _Waiting(call, asyncio.get_running_loop().create_future())
+        self._queues[call.priority].append(waiting)
+        waited = self._busy
+        if not waited:
+            # whoever begins after a rest may be the first of many
+            self._busy, self._looked = True, self.clock()
+            self._begin_to_look()
+        try:
+            granted = await waiting.turn
+        except asyncio.CancelledError:
+            self._gone(waiting)
+            raise
+        if not granted:
+            raise self._shed(call, self.pace)
         now = self.clock()
+        if waited:
+            passed = min(now - self._released, OUTLIER * max(self.pace, _LEAST_PACE))
+            self.pace += _GAIN * (passed - self.pace)
         self.guards.queue.observe(now - call.started)
         return now
 
     def release(self) -> None:
         """The answer is made, and the next may be, when the loop has looked who has come meanwhile."""
         self._released = self.clock()
-        asyncio.get_running_loop().call_soon(self._next)
+        self._begin_to_look()
+
+    def _begin_to_look(self) -> None:
+        asyncio.get_running_loop().call_soon(self._look, self._came, 0, _LOOKS)
+
+    def _look(self, came: int, quiet: int, left: int) -> None:
+        """The loop has looked at its sockets: have it look again as long as somebody comes, then go on."""
+        quiet = 0 if self._came > came else quiet + 1
+        if quiet < _QUIET and left and any(self._queues):
+            asyncio.get_running_loop().call_soon(self._look, self._came, quiet, left - 1)
+        else:
+            self._next()
 
     def _next(self) -> None:
-        now = self.clock()
+        now = self._looked = self.clock()
         for queue in self._queues:
             # whoever has left is passed over, whoever is too late in a crowd hears so now
             while queue and (queue[0].turn.done() or self._hopeless(queue[0].call, now)):

@@ -14,6 +14,8 @@ CATEGORY_POPULAR: Final = "category_popular"
 POPULAR: Final = "popular"
 NO_USER_STATE: Final = "no_user_state"
 LADDER: Final = (FULL, NO_RANKER, CATEGORY_POPULAR, POPULAR)
+#: What is left of it while more is asked than can be answered: cheap answers come before refusals.
+CHEAP: Final = LADDER[2:]
 
 #: Weight of the newest observation.
 _GAIN: Final = 1 / 16
@@ -77,9 +79,15 @@ class Cost:
 
 
 def affordable(
-    costs: Mapping[str, Cost], now: float, left: float, others: int, pace: float, drain: float
+    rungs: Sequence[str],
+    costs: Mapping[str, Cost],
+    now: float,
+    left: float,
+    others: int,
+    pace: float,
+    drain: float,
 ) -> str:
-    """The best rung that answers in time and lets those who wait be answered in time as well.
+    """The best of ``rungs`` that answers in time and lets those who wait be answered in time as well.
 
     Parameters
     ----------
@@ -92,8 +100,8 @@ def affordable(
     drain
         Seconds in which all that wait must be answered at the same rung.
     """
-    for rung in LADDER[:-1]:
+    for rung in rungs[:-1]:
         cost = costs[rung]
         if cost.within(now) <= left and others * (cost.expected(now) + pace) <= drain:
             return rung
-    return POPULAR
+    return rungs[-1]

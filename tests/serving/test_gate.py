@@ -100,7 +100,7 @@ def test_who_waits_past_the_deadline_hears_429_in_time(metrics: Metrics) -> None
         patient = asyncio.create_task(own.turn(call(allowed=5.0)))
         await settle()
         # its answer would still have to be sent, and it was under way before it was seen
-        clock.now = 0.038
+        clock.now = 0.025
         own.release()
         with pytest.raises(Refusal) as refused:
             await late
@@ -124,7 +124,7 @@ def test_who_may_still_be_answered_in_time_is(metrics: Metrics) -> None:
             await own.turn(call())
             waiting = asyncio.create_task(own.turn(call(allowed=0.05)))
             await settle()
-            clock.now = 0.036
+            clock.now = 0.023
             own.release()
             assert await waiting == clock.now
 
@@ -145,7 +145,7 @@ def test_whoever_a_stall_made_late_is_answered_all_the_same(metrics: Metrics) ->
     run(test())
 
 
-def test_between_two_answers_the_loop_looks_who_has_come(metrics: Metrics) -> None:
+def test_before_an_answer_the_loop_looks_who_has_come(metrics: Metrics) -> None:
     order: list[str] = []
 
     async def test() -> None:
@@ -159,13 +159,13 @@ def test_between_two_answers_the_loop_looks_who_has_come(metrics: Metrics) -> No
             order.append("came")
             await visitor("important", Priority.high)
 
-        # all three are ready in one round of the loop, and yet the last is not too late
+        # all three are ready in one round of the loop, and the last need not wait for the others
         await asyncio.gather(
             visitor("first", Priority.normal), visitor("second", Priority.normal), latecomer()
         )
 
     run(test())
-    assert order == ["first", "came", "important", "second"]
+    assert order == ["came", "important", "first", "second"]
 
 
 def test_too_many_are_refused_at_the_door_and_the_important_last(metrics: Metrics) -> None:
@@ -182,6 +182,81 @@ def test_too_many_are_refused_at_the_door_and_the_important_last(metrics: Metric
     inside[0].__exit__(None, None, None)
     with own.admitted(call()):
         pass
+
+
+def test_after_a_refusal_at_the_door_more_is_asked_than_can_be_answered_for_a_while(
+    metrics: Metrics,
+) -> None:
+    clock = Clock()
+    own = gate(metrics, clock, cheapest=0.01)
+    assert not own.overloaded(clock.now)
+    with ExitStack() as inside:
+        for _ in range(4):
+            inside.enter_context(own.admitted(call()))
+        with pytest.raises(Refusal):
+            own.check(call())
+    assert own.overloaded(clock.now)
+    clock.now = 1.0
+    assert not own.overloaded(clock.now)
+
+
+def test_what_is_read_in_an_overload_may_have_come_since_the_last_look(metrics: Metrics) -> None:
+    async def test() -> None:
+        clock = Clock()
+        own = gate(metrics, clock, cheapest=0.01)
+        clock.now = 5.0
+        with ExitStack() as inside:
+            for _ in range(3):
+                inside.enter_context(own.admitted(call(5.0)))
+            await own.turn(call(5.0))
+            assert own.unseen(5.04) == 0.0  # a stall of this worker, nobody was refused
+            with pytest.raises(Refusal):
+                own.check(call(5.0))
+            assert own.unseen(5.04) == pytest.approx(0.04)
+            own.release()
+            await settle()
+            assert own.unseen(5.04) == 0.0  # it is idle, and sees at once who comes
+
+    run(test())
+
+
+def test_whoever_is_too_late_in_a_crowd_is_refused_before_anything_is_done(metrics: Metrics) -> None:
+    clock = Clock()
+    own = gate(metrics, clock)
+    clock.now = 5.06
+    with ExitStack() as inside:
+        for _ in range(20):
+            inside.enter_context(own.admitted(call(5.06)))
+        own.check(call(5.02))
+        with pytest.raises(Refusal) as refused:
+            own.check(call(5.0))
+    assert refused.value.status == 429
+
+
+def test_before_an_answer_the_loop_takes_all_who_come_one_by_one(metrics: Metrics) -> None:
+    came: list[int] = []
+
+    async def test() -> None:
+        own = gate(metrics, Clock())
+        loop = asyncio.get_running_loop()
+
+        async def visitor(number: int) -> None:
+            with own.admitted(call()):
+                if number < 10:
+                    # as a loop that takes one connection at a look, and its request at the next but one
+                    loop.call_soon(
+                        loop.call_soon, lambda: waiting.append(loop.create_task(visitor(number + 1)))
+                    )
+                await own.turn(call())
+                came.append(own.others(Priority.low))
+                own.release()
+
+        waiting = [loop.create_task(visitor(0))]
+        while len(came) < 11:
+            await asyncio.sleep(0)
+
+    run(test())
+    assert came[0] == 11
 
 
 def test_a_visitor_who_leaves_gives_the_turn_on(metrics: Metrics) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reco_serving.ladder import LADDER, Cost, affordable
+from reco_serving.ladder import CHEAP, LADDER, Cost, affordable
 
 
 def costs(*milliseconds: float) -> dict[str, Cost]:
@@ -22,7 +22,7 @@ STEADY = costs(3.0, 2.0, 0.3, 0.2)
     [(100, "full"), (2.5, "no_ranker"), (1, "category_popular"), (0.25, "popular"), (0, "popular")],
 )
 def test_the_best_rung_that_is_in_time_answers(left_ms: float, rung: str) -> None:
-    assert affordable(STEADY, 0.0, left_ms / 1e3, 0, 0.0, 0.05) == rung
+    assert affordable(LADDER, STEADY, 0.0, left_ms / 1e3, 0, 0.0, 0.05) == rung
 
 
 @pytest.mark.parametrize(
@@ -30,12 +30,17 @@ def test_the_best_rung_that_is_in_time_answers(left_ms: float, rung: str) -> Non
     [(0, "full"), (16, "full"), (17, "no_ranker"), (26, "category_popular"), (167, "popular")],
 )
 def test_the_more_wait_the_cheaper_is_the_answer(others: int, rung: str) -> None:
-    assert affordable(STEADY, 0.0, 0.1, others, 0.0, 0.05) == rung
+    assert affordable(LADDER, STEADY, 0.0, 0.1, others, 0.0, 0.05) == rung
 
 
 def test_what_passes_between_answers_counts() -> None:
-    assert affordable(STEADY, 0.0, 0.1, 10, 0.0, 0.05) == "full"
-    assert affordable(STEADY, 0.0, 0.1, 10, 0.0025, 0.05) == "no_ranker"
+    assert affordable(LADDER, STEADY, 0.0, 0.1, 10, 0.0, 0.05) == "full"
+    assert affordable(LADDER, STEADY, 0.0, 0.1, 10, 0.0025, 0.05) == "no_ranker"
+
+
+def test_in_an_overload_only_cheap_answers_are_made() -> None:
+    assert affordable(CHEAP, STEADY, 0.0, 0.1, 0, 0.0, 0.05) == "category_popular"
+    assert affordable(CHEAP, STEADY, 0.0, 0.00025, 0, 0.0, 0.05) == "popular"
 
 
 def test_an_estimate_follows_what_is_observed() -> None:
