@@ -105,7 +105,7 @@ class Gate:
         if wait > HEADROOM * call.allowed:
             self._refused_at = now
             raise self._shed(call, wait)
-        if self._hopeless(call, now):
+        if self._hopeless(call, now, sum(self._inside)):
             raise self._shed(call, wait)
 
     def overloaded(self, now: float) -> bool:
@@ -181,9 +181,10 @@ class Gate:
 
     def _next(self) -> None:
         now = self._looked = self.clock()
+        others = sum(self._inside) - 1
         for queue in self._queues:
             # whoever has left is passed over, whoever is too late in a crowd hears so now
-            while queue and (queue[0].turn.done() or self._hopeless(queue[0].call, now)):
+            while queue and (queue[0].turn.done() or self._hopeless(queue[0].call, now, others)):
                 _tell(queue.popleft(), granted=False)
         for queue in self._queues:
             while queue:
@@ -191,11 +192,11 @@ class Gate:
                     return
         self._busy = False
 
-    def _hopeless(self, call: Call, now: float) -> bool:
+    def _hopeless(self, call: Call, now: float, others: int) -> bool:
         """Whether ``call`` is too late, and it is a crowd and not a stall of this worker that made it so."""
         cheapest = self.cheapest(now)
         late = call.deadline - UNSEEN * call.allowed - now < cheapest
-        return late and sum(self._inside) * (cheapest + self.pace) > _CROWD * HEADROOM * call.allowed
+        return late and others * (cheapest + self.pace) > _CROWD * HEADROOM * call.allowed
 
     def _gone(self, waiting: _Waiting) -> None:
         """Somebody who waited has left; a turn that was theirs goes on."""

@@ -13,6 +13,7 @@ from starlette.types import Message, Scope
 
 from reco_serving.calls import Call
 from reco_serving.endpoints import Endpoint, Parts
+from reco_serving.gate import Gate
 from reco_serving.http import Refusal, posted
 from reco_serving.metrics import Metrics
 
@@ -44,7 +45,8 @@ def test_a_defect_is_500_in_the_counters_and_in_the_log(
     async def send(message: Message) -> None:
         sent.append(dict(message))
 
-    parts = cast(Parts, SimpleNamespace(metrics=metrics, deadline_seconds=0.1, tracer=None))
+    gate = Gate(metrics.guards, lambda now: 0.001)
+    parts = cast(Parts, SimpleNamespace(metrics=metrics, deadline_seconds=0.1, tracer=None, gate=gate))
     with caplog.at_level(logging.ERROR):
         asyncio.run(Endpoint(lambda: parts, "recommend", broken)(POST, whole_body, send))
     assert sent[0]["status"] == 500
