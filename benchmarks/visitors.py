@@ -53,6 +53,7 @@ def visitors(
     came.
     """
     with multiprocessing.get_context("spawn").Pool(1) as pool:
+        pool.apply(_started)
         coming: AsyncResult[list[Seen]] = pool.apply_async(_come, (port, bodies, phases, priorities))
         yield coming.get
 
@@ -70,6 +71,10 @@ def recovery(seen: Sequence[Seen], since: float) -> float | None:
         if own and whole >= 0.99 * len(own):
             return float(number)
     return None
+
+
+def _started() -> None:
+    """Nothing, once the process that is asked for it has imported what visitors need."""
 
 
 def _come(

@@ -30,8 +30,6 @@ HEADROOM: Final = 0.3
 #: while an answer is on its way.
 UNSEEN: Final = 0.5
 _GAIN: Final = 1 / 16
-#: Share of what may be inside above which it is a crowd.
-_CROWD: Final = 0.5
 #: So long after a refusal at the door more is asked than can be answered.
 _OVERLOAD_SECONDS: Final = 0.25
 #: The loop takes one new connection at a look, and its request at the third: between two answers it looks
@@ -105,7 +103,7 @@ class Gate:
         if wait > HEADROOM * call.allowed:
             self._refused_at = now
             raise self._shed(call, wait)
-        if self._hopeless(call, now, sum(self._inside)):
+        if self._hopeless(call, now):
             raise self._shed(call, wait)
 
     def overloaded(self, now: float) -> bool:
@@ -139,7 +137,7 @@ class Gate:
         Raises
         ------
         Refusal
-            429: it is too late for an answer, in a crowd. After a stall of this worker it is answered all
+            429: it is too late for an answer, in an overload. After a stall of this worker it is answered all
             the same: a cheap answer costs no more than a refusal.
         """
         waiting = _Waiting(call, asyncio.get_running_loop().create_future())
@@ -181,10 +179,9 @@ class Gate:
 
     def _next(self) -> None:
         now = self._looked = self.clock()
-        others = sum(self._inside) - 1
         for queue in self._queues:
-            # whoever has left is passed over, whoever is too late in a crowd hears so now
-            while queue and (queue[0].turn.done() or self._hopeless(queue[0].call, now, others)):
+            # whoever has left is passed over, whoever is too late in an overload hears so now
+            while queue and (queue[0].turn.done() or self._hopeless(queue[0].call, now)):
                 _tell(queue.popleft(), granted=False)
         for queue in self._queues:
             while queue:
@@ -192,11 +189,9 @@ class Gate:
                     return
         self._busy = False
 
-    def _hopeless(self, call: Call, now: float, others: int) -> bool:
-        """Whether ``call`` is too late, and it is a crowd and not a stall of this worker that made it so."""
-        cheapest = self.cheapest(now)
-        late = call.deadline - UNSEEN * call.allowed - now < cheapest
-        return late and others * (cheapest + self.pace) > _CROWD * HEADROOM * call.allowed
+    def _hopeless(self, call: Call, now: float) -> bool:
+        """Whether ``call`` is too late, and it is an overload and not a stall of this worker that made it so."""
+        return self.overloaded(now) and call.deadline - UNSEEN * call.allowed - now < self.cheapest(now)
 
     def _gone(self, waiting: _Waiting) -> None:
         """Somebody who waited has left; a turn that was theirs goes on."""

@@ -33,6 +33,16 @@ def call(started: float = 0.0, allowed: float = 0.1, priority: Priority = Priori
     return Call(started, started + allowed, priority)
 
 
+def overload(own: Gate) -> ExitStack:
+    """More inside than some can be answered behind: somebody has just been refused at the door."""
+    crowd = ExitStack()
+    for _ in range(10):
+        crowd.enter_context(own.admitted(call(own.clock())))
+    with pytest.raises(Refusal):
+        own.check(call(own.clock(), allowed=0.001))
+    return crowd
+
+
 def run(test: Coroutine[Any, Any, None]) -> None:
     asyncio.run(test)
 
@@ -92,9 +102,7 @@ def test_who_waits_past_the_deadline_hears_429_in_time(metrics: Metrics) -> None
     async def test() -> None:
         clock = Clock()
         own = gate(metrics, clock)
-        crowd = ExitStack()
-        for _ in range(10):
-            crowd.enter_context(own.admitted(call()))
+        crowd = overload(own)
         await own.turn(call())
         late = asyncio.create_task(own.turn(call(allowed=0.05)))
         patient = asyncio.create_task(own.turn(call(allowed=5.0)))
@@ -111,16 +119,14 @@ def test_who_waits_past_the_deadline_hears_429_in_time(metrics: Metrics) -> None
         crowd.close()
 
     run(test())
-    assert metrics.guards.shed.labels("normal")._value.get() == 1
+    assert metrics.guards.shed.labels("normal")._value.get() == 2
 
 
 def test_who_may_still_be_answered_in_time_is(metrics: Metrics) -> None:
     async def test() -> None:
         clock = Clock()
         own = gate(metrics, clock)
-        with ExitStack() as crowd:
-            for _ in range(10):
-                crowd.enter_context(own.admitted(call()))
+        with overload(own):
             await own.turn(call())
             waiting = asyncio.create_task(own.turn(call(allowed=0.05)))
             await settle()
@@ -135,12 +141,15 @@ def test_whoever_a_stall_made_late_is_answered_all_the_same(metrics: Metrics) ->
     async def test() -> None:
         clock = Clock()
         own = gate(metrics, clock)
-        await own.turn(call())
-        late = asyncio.create_task(own.turn(call()))
-        await settle()
-        clock.now = 5.0
-        own.release()
-        assert await late == clock.now
+        with ExitStack() as inside:
+            for _ in range(10):
+                inside.enter_context(own.admitted(call()))
+            await own.turn(call())
+            late = asyncio.create_task(own.turn(call()))
+            await settle()
+            clock.now = 5.0
+            own.release()
+            assert await late == clock.now
 
     run(test())
 
@@ -220,13 +229,12 @@ def test_what_is_read_in_an_overload_may_have_come_since_the_last_look(metrics: 
     run(test())
 
 
-def test_whoever_is_too_late_in_a_crowd_is_refused_before_anything_is_done(metrics: Metrics) -> None:
+def test_whoever_is_too_late_in_an_overload_is_refused_before_anything_is_done(metrics: Metrics) -> None:
     clock = Clock()
     own = gate(metrics, clock)
     clock.now = 5.06
-    with ExitStack() as inside:
-        for _ in range(20):
-            inside.enter_context(own.admitted(call(5.06)))
+    own.check(call(5.0))
+    with overload(own):
         own.check(call(5.02))
         with pytest.raises(Refusal) as refused:
             own.check(call(5.0))
