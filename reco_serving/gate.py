@@ -190,7 +190,7 @@ class Gate:
         self._busy = False
 
     def _hopeless(self, call: Call, now: float) -> bool:
-        """Whether ``call`` is too late, and it is an overload and not a stall of this worker that made it so."""
+        """Whether ``call`` is too late, by an overload and not by a stall of this worker."""
         return self.overloaded(now) and call.deadline - UNSEEN * call.allowed - now < self.cheapest(now)
 
     def _gone(self, waiting: _Waiting) -> None:
