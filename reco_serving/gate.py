@@ -30,7 +30,9 @@ HEADROOM: Final = 0.3
 #: while an answer is on its way.
 UNSEEN: Final = 0.5
 _GAIN: Final = 1 / 16
-#: So long after a refusal at the door more is asked than can be answered.
+#: It is an overload where more than this share of those who came last were refused at the door, the last of
+#: them no longer ago than so many seconds: a few are refused after every stall.
+_REFUSED: Final = 1 / 8
 _OVERLOAD_SECONDS: Final = 0.25
 #: The loop takes one new connection at a look, and its request at the third: between two answers it looks
 #: until so many looks have brought nobody, and so often at the most.
@@ -66,6 +68,7 @@ class Gate:
     _busy: bool = field(default=False, repr=False)
     _released: float = field(default=0.0, repr=False)
     _refused_at: float = field(default=float("-inf"), repr=False)
+    _refused: float = field(default=0.0, repr=False)
     _looked: float = field(default=0.0, repr=False)
     _came: int = field(default=0, repr=False)
     _inside: list[int] = field(default_factory=lambda: [0] * len(Priority), repr=False)
@@ -75,14 +78,7 @@ class Gate:
 
     @contextmanager
     def admitted(self, call: Call) -> Iterator[None]:
-        """Let ``call`` in for as long as the block lasts.
-
-        Raises
-        ------
-        Refusal
-            429, as :meth:`check` does.
-        """
-        self.check(call)
+        """Let ``call``, which was checked, in for as long as the block lasts."""
         self._inside[call.priority] += 1
         try:
             yield
@@ -100,7 +96,9 @@ class Gate:
         self._came += 1
         now = self.clock()
         wait = self.others(call.priority) * (self.cheapest(now) + self.pace)
-        if wait > HEADROOM * call.allowed:
+        refused = wait > HEADROOM * call.allowed
+        self._refused += _GAIN * (refused - self._refused)
+        if refused:
             self._refused_at = now
             raise self._shed(call, wait)
         if self._hopeless(call, now):
@@ -108,7 +106,7 @@ class Gate:
 
     def overloaded(self, now: float) -> bool:
         """Whether more is asked than can be answered, so that nobody is answered better than cheaply."""
-        return now - self._refused_at < _OVERLOAD_SECONDS
+        return self._refused > _REFUSED and now - self._refused_at < _OVERLOAD_SECONDS
 
     def unseen(self, now: float) -> float:
         """Seconds for which what is read at ``now`` may have lain in its socket.
@@ -119,7 +117,7 @@ class Gate:
 
     @asynccontextmanager
     async def alone(self, call: Call) -> AsyncIterator[None]:
-        """Let ``call`` in, and do what the block does in its turn; raises as the two do."""
+        """Let ``call`` in, and do what the block does in its turn; raises as :meth:`turn` does."""
         with self.admitted(call):
             await self.turn(call)
             try:

@@ -232,4 +232,5 @@ async def listed(parts: Parts, asked: RecommendRequest, body: bytes) -> Recommen
     """A list that nobody has posted for, as a stream sends it."""
     begun = time.perf_counter()
     call = Call(begun, begun + parts.deadline_seconds, Priority.normal)
+    parts.gate.check(call)
     return (await recommended(parts, asked, body, call)).recommended

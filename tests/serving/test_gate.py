@@ -34,12 +34,15 @@ def call(started: float = 0.0, allowed: float = 0.1, priority: Priority = Priori
 
 
 def overload(own: Gate) -> ExitStack:
-    """More inside than some can be answered behind: somebody has just been refused at the door."""
+    """More inside than some can be answered behind, of whom three have just been refused at the door."""
     crowd = ExitStack()
     for _ in range(10):
         crowd.enter_context(own.admitted(call(own.clock())))
-    with pytest.raises(Refusal):
-        own.check(call(own.clock(), allowed=0.001))
+    for _ in range(3):
+        assert not own.overloaded(own.clock())
+        with pytest.raises(Refusal):
+            own.check(call(own.clock(), allowed=0.001))
+    assert own.overloaded(own.clock())
     return crowd
 
 
@@ -119,7 +122,7 @@ def test_who_waits_past_the_deadline_hears_429_in_time(metrics: Metrics) -> None
         crowd.close()
 
     run(test())
-    assert metrics.guards.shed.labels("normal")._value.get() == 2
+    assert metrics.guards.shed.labels("normal")._value.get() == 4
 
 
 def test_who_may_still_be_answered_in_time_is(metrics: Metrics) -> None:
@@ -182,45 +185,38 @@ def test_too_many_are_refused_at_the_door_and_the_important_last(metrics: Metric
     inside = [own.admitted(call()) for _ in range(4)]
     for one in inside:
         one.__enter__()
-    with pytest.raises(Refusal) as refused, own.admitted(call(priority=Priority.low)):
-        pass
+    with pytest.raises(Refusal) as refused:
+        own.check(call(priority=Priority.low))
     assert refused.value.status == 429
+    own.check(call(priority=Priority.high))
     with own.admitted(call(priority=Priority.high)):
         assert own.others(Priority.high) == 1
         assert own.others(Priority.normal) == 5
     inside[0].__exit__(None, None, None)
-    with own.admitted(call()):
-        pass
+    own.check(call())
 
 
-def test_after_a_refusal_at_the_door_more_is_asked_than_can_be_answered_for_a_while(
-    metrics: Metrics,
-) -> None:
+def test_it_is_an_overload_while_many_are_refused_at_the_door(metrics: Metrics) -> None:
     clock = Clock()
-    own = gate(metrics, clock, cheapest=0.01)
-    assert not own.overloaded(clock.now)
-    with ExitStack() as inside:
-        for _ in range(4):
-            inside.enter_context(own.admitted(call()))
-        with pytest.raises(Refusal):
-            own.check(call())
-    assert own.overloaded(clock.now)
-    clock.now = 1.0
-    assert not own.overloaded(clock.now)
+    own = gate(metrics, clock)
+    with overload(own):
+        for _ in range(16):
+            own.check(call(clock()))
+        assert not own.overloaded(clock.now)  # they are let in again
+    another = gate(metrics, clock)
+    with overload(another):
+        clock.now = 1.0
+        assert not another.overloaded(clock.now)  # nobody has come since
 
 
 def test_what_is_read_in_an_overload_may_have_come_since_the_last_look(metrics: Metrics) -> None:
     async def test() -> None:
         clock = Clock()
-        own = gate(metrics, clock, cheapest=0.01)
+        own = gate(metrics, clock)
         clock.now = 5.0
-        with ExitStack() as inside:
-            for _ in range(3):
-                inside.enter_context(own.admitted(call(5.0)))
-            await own.turn(call(5.0))
-            assert own.unseen(5.04) == 0.0  # a stall of this worker, nobody was refused
-            with pytest.raises(Refusal):
-                own.check(call(5.0))
+        await own.turn(call(5.0))
+        assert own.unseen(5.04) == 0.0  # a stall of this worker, nobody was refused
+        with overload(own):
             assert own.unseen(5.04) == pytest.approx(0.04)
             own.release()
             await settle()
@@ -249,6 +245,7 @@ def test_before_an_answer_the_loop_takes_all_who_come_one_by_one(metrics: Metric
         loop = asyncio.get_running_loop()
 
         async def visitor(number: int) -> None:
+            own.check(call())
             with own.admitted(call()):
                 if number < 10:
                     # as a loop that takes one connection at a look, and its request at the next but one
