@@ -100,8 +100,7 @@ class Gate:
         self._refused += _GAIN * (refused - self._refused)
         if refused:
             self._refused_at = now
-            raise self._shed(call, wait)
-        if self._hopeless(call, now):
+        if refused or self._hopeless(call, now):
             raise self._shed(call, wait)
 
     def overloaded(self, now: float) -> bool:

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from reco_assets.errors import BadRequest
-from reco_serving.calls import Call, Priority, call_of
+from reco_serving.calls import Call, Priority
 from reco_serving.gate import Gate
 from reco_serving.http import Refusal
 from reco_serving.metrics import Metrics
@@ -286,23 +285,3 @@ def test_a_visitor_who_leaves_gives_the_turn_on(metrics: Metrics) -> None:
         await asyncio.wait_for(another, timeout=5.0)
 
     run(test())
-
-
-def test_headers_say_how_long_and_how_important() -> None:
-    told = call_of([(b"host", b"x"), (b"x-deadline-ms", b"20"), (b"x-priority", b"High")], 1.0, 0.1)
-    assert told == Call(1.0, 1.02, Priority.high)
-    assert call_of([], 1.0, 0.1) == Call(1.0, 1.1, Priority.normal)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        (b"x-deadline-ms", b"soon"),
-        (b"x-deadline-ms", b"0"),
-        (b"x-deadline-ms", b"nan"),
-        (b"x-priority", b"vip"),
-    ],
-)
-def test_headers_that_cannot_be_read_are_400(name: bytes, value: bytes) -> None:
-    with pytest.raises(BadRequest):
-        call_of([(name, value)], 0.0, 0.1)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.serving.conftest import until
+
 WORKER = """
 import asyncio, pathlib, sys, time
 until = time.monotonic() + 30.0
@@ -41,10 +43,7 @@ def test_a_worker_ends_when_its_starter_is_killed(tmp_path: Path, when: str) -> 
         assert _runs(worker)
         starter.send_signal(signal.SIGKILL)
     imported.touch()
-    end = time.monotonic() + 30.0
-    while _runs(worker) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert not _runs(worker)
+    until(lambda: not _runs(worker), "the worker ends")
 
 
 def _runs(number: int) -> bool:
