@@ -7,10 +7,10 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, ParamSpec, TypeVar
 
 import msgspec
 import redis
@@ -35,6 +35,8 @@ _decode: Final = msgspec.msgpack.Decoder(Arrival).decode
 _TROUBLES: Final = (MissingDependency, redis.RedisError, OSError, TimeoutError)
 
 log = logging.getLogger("reco.events")
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 class Refused(MissingDependency):
@@ -108,6 +110,7 @@ class Collector:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.metrics.spool_bytes.set(self.waiting_bytes)
         await self.sink.close()
         for spool in self._spools:
             await asyncio.to_thread(spool.close)
@@ -149,7 +152,7 @@ class Collector:
                     self.trouble = None if len(self._spools) == 1 else self.trouble
                     return
             try:
-                await asyncio.to_thread(own.append, [_encode(one) for one in arrived])
+                await _whole(own.append, [_encode(one) for one in arrived])
             except (MissingDependency, OSError) as error:
                 self.metrics.events.labels("refused").inc(len(arrived))
                 raise Refused(
@@ -183,7 +186,7 @@ class Collector:
         """Bring all of a spool into the stream; false where the stream does not take it."""
         while True:
             async with self._order:
-                records = await asyncio.to_thread(spool.peek, TOGETHER)
+                records = await _whole(spool.peek, TOGETHER)
             if not records:
                 return True
             try:
@@ -194,7 +197,7 @@ class Collector:
                 return False
             self.trouble = None
             async with self._order:
-                await asyncio.to_thread(spool.advance)
+                await _whole(spool.advance)
             self.metrics.spool_bytes.set(self.waiting_bytes)
 
     def _blow(self, error: BaseException) -> None:
@@ -203,3 +206,13 @@ class Collector:
             log.warning("the stream does not take events, they are spooled: %s", told)
         self.trouble = told
         self.metrics.stream_troubles.inc()
+
+
+async def _whole(work: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) -> _T:
+    """What ``work`` returns from a thread, which nothing cuts short: it ends before a cancellation does."""
+    running = asyncio.ensure_future(asyncio.to_thread(work, *arguments, **named))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise

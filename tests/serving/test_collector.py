@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +26,7 @@ from reco_serving.arrivals import Arrival, arrivals
 from reco_serving.collector import Collector, Refused
 from reco_serving.metrics import Metrics
 from reco_serving.sinks import Sink, open_sink
+from reco_serving.spool import Spool
 from tests.serving.bundles import items
 
 NOW_US = 1_772_366_400_000_000
@@ -184,6 +187,29 @@ def test_while_the_stream_is_down_events_are_kept_and_then_brought_in_order(
     assert count(metrics, "spooled") >= 9
     assert metrics.spool_bytes._value.get() == 0
     assert metrics.stream_troubles._value.get() >= 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_end_waits_for_the_disk(tmp_path: Path, metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
+    removed = Spool._end_segment
+    at_work = threading.Event()
+
+    def slow(spool: Spool) -> None:
+        at_work.set()
+        time.sleep(0.2)
+        removed(spool)
+
+    async def use(collector: Collector) -> None:
+        sink.down = StreamUnavailable("gone")
+        await collector.put(arrived(event(1)))
+        sink.down = None
+        await asyncio.to_thread(at_work.wait)
+
+    sink = Stubborn()
+    monkeypatch.setattr(Spool, "_end_segment", slow)
+    run(sink, tmp_path, metrics, use)
+    assert sink.took == [event(1)]
+    assert metrics.spool_bytes._value.get() == 0
     assert list(tmp_path.iterdir()) == []
 
 
