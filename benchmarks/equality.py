@@ -48,6 +48,7 @@ from reco_assets.platform.redis import connect
 from reco_assets.platform.registry import Registry
 from reco_assets.platform.settings import Settings
 from reco_assets.ranking.logged import Logged, relived
+from reco_assets.recommender.asked import RecommendRequest, resolved
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.digest import VERSION, Digest
 from reco_assets.recommender.policy.compiled import Compiled
@@ -55,8 +56,7 @@ from reco_assets.recommender.policy.kept import rules_of
 from reco_assets.recommender.policy.rules import Rules
 from reco_assets.recommender.recommend import recommend
 from reco_assets.recommender.types import UserState
-from reco_serving.answers import resolved
-from reco_serving.contract import RecommendRequest, read
+from reco_serving.contract import read
 from reco_serving.evidence import Watched
 from reco_serving.ladder import FULL, NO_RANKER
 from reco_serving.state import Packed, unpack

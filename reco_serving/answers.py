@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from math import isnan
 from typing import Final
@@ -11,6 +11,7 @@ from typing import Final
 from reco_assets.candidates.sources import Candidates
 from reco_assets.errors import BadExpression, BadRequest
 from reco_assets.features.catalogue import PRODUCT_FEATURES, names
+from reco_assets.recommender.asked import Asked, resolved
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.fallback import popular_within
 from reco_assets.recommender.policy.compiled import Compiled
@@ -19,7 +20,6 @@ from reco_assets.recommender.policy.shortfall import shortfall
 from reco_assets.recommender.popular_answer import popular_answer
 from reco_assets.recommender.recommend import current_history, recommend
 from reco_assets.recommender.types import (
-    Context,
     Decision,
     Floats,
     Policy,
@@ -28,8 +28,6 @@ from reco_assets.recommender.types import (
     Shortfall,
     UserState,
 )
-from reco_serving.contract import Asked, Id
-from reco_serving.contract import Context as AskedContext
 from reco_serving.ladder import FULL, LADDER, NO_RANKER, NO_USER_STATE, POPULAR
 from reco_serving.loaded import Loaded
 from reco_serving.replies import Product
@@ -40,29 +38,6 @@ _PRICE: Final = names(PRODUCT_FEATURES).index("price")
 Witness = Callable[[Candidates, Floats], None]
 
 log = logging.getLogger("reco.answers")
-
-
-def resolved(asked: Asked, bundle: Bundle, seed: int) -> Request:
-    """The request in item rows and category codes; products that the bundle lacks are left out.
-
-    Raises
-    ------
-    BadRequest
-        The category does not exist.
-    """
-    context = asked.context
-    return Request(
-        n=asked.num_recommendations,
-        context=Context(
-            context.device, context.page, context.hour, context.weekday, context.age, context.region
-        ),
-        session_items=rows_of(_in_front(context), bundle),
-        exclude=rows_of([*asked.exclude, *_page(context)], bundle),
-        category=category_code(asked.category, bundle),
-        seed=seed,
-        cart=rows_of(context.cart, bundle),
-        filters=asked.filters.strip(),
-    )
 
 
 def check_filters(request: Request, rules: Rules) -> None:
@@ -80,16 +55,6 @@ def understood(asked: Asked, loaded: Loaded, seed: int = 0) -> Request:
     if request.filters:
         check_filters(request, loaded.rules)
     return request
-
-
-def category_code(name: str | None, bundle: Bundle) -> int | None:
-    """Code of category ``name``; raises BadRequest where the shop has none of that name."""
-    if name is None:
-        return None
-    code = bundle.items.category_codes.get(name)
-    if code is None:
-        raise BadRequest("category", f"there is no category {name!r}")
-    return code
 
 
 def decide(
@@ -171,20 +136,3 @@ def products(recommendations: tuple[Recommendation, ...], loaded: Loaded) -> lis
             )
         )
     return shown
-
-
-def _in_front(context: AskedContext) -> list[Id]:
-    """Products that the visitor has just had to do with, the most telling last."""
-    return [*context.cart, *context.products, *_page(context)]
-
-
-def _page(context: AskedContext) -> list[Id]:
-    return [context.product_id] if context.product_id is not None else []
-
-
-def rows_of(ids: Sequence[Id], bundle: Bundle) -> tuple[int, ...]:
-    """Item rows of ``ids``, without those that the bundle lacks."""
-    if not ids:
-        return ()
-    found = (bundle.items.row(str(product_id)) for product_id in ids)
-    return tuple(row for row in found if row >= 0)

@@ -16,13 +16,13 @@ import msgspec
 from msgspec import Struct
 
 from reco_assets.errors import BadInput, Busy, MissingBundle, MissingDependency
+from reco_assets.recommender.asked import RecommendRequest
 from reco_serving.contract import (
     BatchRequest,
     BoughtTogetherRequest,
     BuyAgainRequest,
     RankRequest,
     RecentlyViewedRequest,
-    RecommendRequest,
     SimilarRequest,
     TrendingRequest,
 )

@@ -7,59 +7,10 @@ from collections.abc import Mapping
 from typing import Annotated, Final, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from reco_assets.errors import BadRequest
-from reco_assets.recommender.policy.parser import MOST_CHARACTERS
-from reco_assets.recommender.types import MOST
-
-Text = Annotated[str, Meta(min_length=1, max_length=256)]
-#: Ids are texts everywhere inside; a JSON integer is accepted, and echoed as an integer.
-Id = Text | int
-Ids = Annotated[list[Id], Meta(max_length=1000)]
-Count = Annotated[
-    int, Meta(ge=1, le=MOST, description=f"How many products to answer with, at the most {MOST}.")
-]
-
-
-class Context(Struct, frozen=True):
-    """Where and when the answer will be shown, and what the visitor has in front of them."""
-
-    page: Annotated[str, Meta(max_length=256, description="home, product, cart... for the record.")] = ""
-    device: Annotated[str, Meta(max_length=64, description="desktop, mobile, tablet or app.")] = "unknown"
-    hour: Annotated[int, Meta(ge=0, le=23, description="The visitor's own hour; default: UTC.")] | None = None
-    weekday: Annotated[int, Meta(ge=0, le=6, description="From Monday; default: UTC.")] | None = None
-    age: Annotated[int, Meta(ge=0, le=150, description="The visitor's age, for the policy.")] | None = None
-    region: (
-        Annotated[str, Meta(max_length=64, description="Where the visitor is, for the policy.")] | None
-    ) = None
-    product_id: Annotated[Id, Meta(description="The product on the page; never shown.")] | None = None
-    products: Annotated[Ids, Meta(description="Products just looked at, the latest last.")] = []
-    cart: Annotated[Ids, Meta(description="In the cart, the latest last; never shown.")] = []
-
-
-class Asked(Struct, frozen=True, kw_only=True):
-    """What every request for a list for somebody may say."""
-
-    session_id: Id | None = None
-    context: Context = Context()
-    num_recommendations: Count = 10
-    exclude: Annotated[Ids, Meta(description="Products that must not be in the answer.")] = []
-    category: Annotated[Text, Meta(description="Only products of this category.")] | None = None
-    filters: Annotated[
-        str,
-        Meta(
-            max_length=MOST_CHARACTERS,
-            description="Only products for which this expression over their columns is true, as "
-            'category = "shoes" and price < 80.',
-        ),
-    ] = ""
-
-
-class RecommendRequest(Asked, frozen=True, kw_only=True):
-    """Recommend products to a user."""
-
-    user_id: Id
+from reco_assets.recommender.asked import Asked, Context, Id, Ids, RecommendRequest, Text
 
 
 class BatchRequest(Struct, frozen=True):
@@ -81,8 +32,12 @@ class BoughtTogetherRequest(AskedByAnybody, frozen=True, kw_only=True):
     the rules: what that user has bought is left out.
     """
 
-    products: Annotated[Ids, Meta(description="Products to complete, the latest last.")] = []
-    cart: Annotated[Ids, Meta(description="In the cart, the latest last; never shown.")] = []
+    products: Annotated[Ids, Meta(description="Products to complete, the latest last.")] = field(
+        default_factory=list
+    )
+    cart: Annotated[Ids, Meta(description="In the cart, the latest last; never shown.")] = field(
+        default_factory=list
+    )
 
 
 class BuyAgainRequest(Asked, frozen=True, kw_only=True):

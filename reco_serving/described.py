@@ -7,13 +7,13 @@ from typing import Final
 
 from msgspec import Struct
 
+from reco_assets.recommender.asked import RecommendRequest
 from reco_serving.contract import (
     BatchRequest,
     BoughtTogetherRequest,
     BuyAgainRequest,
     RankRequest,
     RecentlyViewedRequest,
-    RecommendRequest,
     SimilarRequest,
     TrendingRequest,
 )

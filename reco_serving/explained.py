@@ -11,11 +11,12 @@ import numpy as np
 from reco_assets.candidates.sources import SOURCES, Candidates
 from reco_assets.events.decided import Decided
 from reco_assets.features.catalogue import RANKING_FEATURES, names
+from reco_assets.recommender.asked import RecommendRequest, resolved
 from reco_assets.recommender.contributions import Contributions
 from reco_assets.recommender.policy.rules import Rules
 from reco_assets.recommender.types import Decision, Floats
-from reco_serving.answers import decide, resolved
-from reco_serving.contract import RecommendRequest, read
+from reco_serving.answers import decide
+from reco_serving.contract import read
 from reco_serving.ladder import FULL, LADDER
 from reco_serving.loaded import Loaded
 from reco_serving.replies import Contribution, Explained, ExplainedProduct

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from reco_assets.errors import BadRequest
+from reco_assets.recommender.asked import Asked, Id, resolved, rows_of
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.completion import completing
 from reco_assets.recommender.own import bought_again, viewed_lately
@@ -19,13 +20,11 @@ from reco_assets.recommender.popular_answer import popular_answer
 from reco_assets.recommender.recommend import current_history
 from reco_assets.recommender.reranked import reranked
 from reco_assets.recommender.types import Decision, Int32s, Policy, Recommendation, Request, UserState
-from reco_serving.answers import products, resolved, rows_of, understood
+from reco_serving.answers import products, understood
 from reco_serving.calls import Call
 from reco_serving.contract import (
-    Asked,
     BoughtTogetherRequest,
     BuyAgainRequest,
-    Id,
     RankRequest,
     RecentlyViewedRequest,
     read,

@@ -12,11 +12,12 @@ from typing import Final
 
 from reco_assets.errors import BadRequest
 from reco_assets.events.decided import VERSION, Decided
+from reco_assets.recommender.asked import RecommendRequest
 from reco_assets.recommender.types import Decision, Request
 from reco_serving.answers import decide, products, understood
 from reco_serving.calls import Call, Priority
 from reco_serving.choices import Choice
-from reco_serving.contract import BatchRequest, RecommendRequest, read
+from reco_serving.contract import BatchRequest, read
 from reco_serving.endpoints import Parts
 from reco_serving.evidence import SEED_BITS, Watched
 from reco_serving.http import encode

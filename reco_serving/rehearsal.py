@@ -16,12 +16,13 @@ from reco_assets.errors import BadRequest
 from reco_assets.events.contract import EventType
 from reco_assets.online.codec import encode_session, pack_pending
 from reco_assets.online.packing import Bought, Recent, Users, encode_users
+from reco_assets.recommender.asked import RecommendRequest, resolved
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.related import Limits, similar, trending
 from reco_assets.recommender.state import empty_state
 from reco_assets.recommender.types import Decision, Request
-from reco_serving.answers import decide, products, resolved, understood
-from reco_serving.contract import RecommendRequest, read
+from reco_serving.answers import decide, products, understood
+from reco_serving.contract import read
 from reco_serving.evidence import Watched
 from reco_serving.http import encode
 from reco_serving.ladder import FULL, LADDER, Cost

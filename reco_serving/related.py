@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
+from reco_assets.recommender.asked import category_code
 from reco_assets.recommender.policy.compiled import Compiled
 from reco_assets.recommender.policy.shortfall import shortfall
 from reco_assets.recommender.recommend import current_history
 from reco_assets.recommender.related import Limits, similar, trending
 from reco_assets.recommender.state import empty_state
 from reco_assets.recommender.types import Policy, Recommendation, Request, Shortfall, UserState
-from reco_serving.answers import category_code, products, understood
+from reco_serving.answers import products, understood
 from reco_serving.calls import Call
 from reco_serving.choices import Choice
 from reco_serving.contract import AskedByAnybody, SimilarRequest, TrendingRequest, read

@@ -14,7 +14,8 @@ from urllib.parse import parse_qs
 from starlette.types import Receive, Scope, Send
 
 from reco_assets.errors import BadRequest
-from reco_serving.contract import RecommendRequest, read
+from reco_assets.recommender.asked import RecommendRequest
+from reco_serving.contract import read
 from reco_serving.http import JSON, Header, Refusal, answer, encode
 from reco_serving.live import Following, Live
 from reco_serving.replies import Fault, Recommended, Refused

@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from reco_assets.recommender.asked import Id
 from reco_assets.recommender.policy.compiled import Compiled
 from reco_assets.recommender.types import Policy, UserState
 from reco_serving.calls import Call
 from reco_serving.choices import Choice
-from reco_serving.contract import Id
 from reco_serving.endpoints import Parts
 from reco_serving.ladder import FULL, NO_USER_STATE
 from reco_serving.loaded import Loaded

@@ -125,11 +125,13 @@ class Sources:
         scratch: Scratch,
         only: Int32s | None = None,
         allowed: npt.NDArray[np.bool_] | None = None,
+        first: Int32s | None = None,
     ) -> Candidates:
         """Propose up to ``most`` distinct items, none of them ``blocked``, with every source's score.
 
         ``only`` adds a further list in front, for a request that is limited. Of all lists, what ``allowed``
-        (``bool[n_items]``) does not have is left out; ``only`` then has to make up for it.
+        (``bool[n_items]``) does not have is left out; ``only`` then has to make up for it. The distinct items
+        ``first`` are the first candidates, whether anything proposes, blocks or allows them or not.
         The sources take turns, so that each gets its best in; popular ends the list, so the
         union is as long as the catalogue allows.
         """
@@ -143,6 +145,8 @@ class Sources:
             kept = allowed[listed]
             ends, listed = np.concatenate([[0], np.cumsum(kept)])[ends], listed[kept]
         items = union(listed, ends, blocked, scratch.seen, most)
+        if first is not None:
+            items = np.concatenate([first, items[~np.isin(items, first)]])
         scores = np.empty((len(items), len(queries)), np.float32)
         for column, query in enumerate(queries):
             scores[:, column] = query.score(items)

@@ -80,6 +80,18 @@ class ItemTable:
         return np.argsort(self.keys, kind="stable")
 
     @cached_property
+    def _by_birth(self) -> npt.NDArray[np.int32]:
+        return np.argsort(self.first_seen, kind="stable").astype(np.int32)
+
+    @cached_property
+    def _births(self) -> npt.NDArray[np.int64]:
+        return np.asarray(self.first_seen)[self._by_birth]
+
+    def unborn(self, now: int) -> npt.NDArray[np.int32]:
+        """Rows of the products that were not known yet at ``now``, UTC microseconds."""
+        return self._by_birth[int(np.searchsorted(self._births, now, side="right")) :]
+
+    @cached_property
     def _sorted_keys(self) -> npt.NDArray[np.uint64]:
         return np.asarray(self.keys)[self._order]
 

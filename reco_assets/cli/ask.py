@@ -12,8 +12,9 @@ from rich.table import Table
 from reco_assets.catalogue.items import LEVEL
 from reco_assets.cli.health import key_headers
 from reco_assets.platform.settings import Settings
+from reco_assets.recommender.asked import Context, RecommendRequest
 from reco_serving.client import Client
-from reco_serving.contract import Context, RecommendRequest, SimilarRequest
+from reco_serving.contract import SimilarRequest
 from reco_serving.replies import Recommended, Related
 
 Count = Annotated[int, typer.Option("-n", "--num", help="How many products.", min=1, max=100)]

@@ -32,9 +32,9 @@ from reco_assets.platform.settings import Settings
 from reco_assets.ranking.metrics import METRICS
 from reco_assets.ranking.outcome import Means, load_means
 from reco_assets.ranking.training import TrainingBudget
+from reco_assets.recommender.asked import Context, RecommendRequest
 from reco_assets.simulator.parameters import Parameters
 from reco_assets.simulator.shop import simulate
-from reco_serving.contract import Context, RecommendRequest
 
 _SEED: Final = 7
 _WIDTH: Final = 110

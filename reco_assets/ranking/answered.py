@@ -43,6 +43,8 @@ class Answered:
         ``float64[n]``; NaN where the answer does not say it.
     group
         ``int64[n]``: one number for one person, product and day.
+    ids
+        ``str[d]``: the recommendation id of each answer.
     """
 
     decisions: Decisions
@@ -52,6 +54,7 @@ class Answered:
     grade: Int8s
     propensity: Numbers
     group: Int64s
+    ids: npt.NDArray[np.str_]
 
     def __len__(self) -> int:
         """Number of places."""
@@ -65,6 +68,7 @@ class Answered:
         return replace(
             self,
             decisions=Decisions(whole.user[answers], whole.time[answers], whole.at[answers]),
+            ids=self.ids[answers],
             answer=np.repeat(np.arange(len(answers)), at[answers + 1] - at[answers]),
             **{name: getattr(self, name)[rows] for name in ("item", "place", "grade", "propensity", "group")},
         )
@@ -90,7 +94,14 @@ def load_answered(
         none = Decisions(nothing.astype(np.int32), nothing, nothing)
         small = nothing.astype(np.int8)
         return history, Answered(
-            none, nothing, nothing.astype(np.int32), nothing, small, nothing.astype(float), nothing
+            decisions=none,
+            answer=nothing,
+            item=nothing.astype(np.int32),
+            place=nothing,
+            grade=small,
+            propensity=nothing.astype(float),
+            group=nothing,
+            ids=np.empty(0, np.str_),
         )
     shown = lake.scan(IMPRESSIONS)
     if "propensity" not in shown.collect_schema():  # the table is older than the column
@@ -151,4 +162,5 @@ def answered(
         shown["grade"].to_numpy().astype(np.int8),
         shown["propensity"].to_numpy(),
         np.unique(shown["group"].to_numpy(), return_inverse=True)[1].astype(np.int64),
+        answers["recommendation_id"].to_numpy().astype(np.str_),
     )

@@ -34,9 +34,9 @@ from reco_assets.ranking.training import (
     champion_answers,
     choose_ranking,
     past_bundle,
+    proposed_policy,
 )
 from reco_assets.recommender.bundle import Bundle
-from reco_assets.recommender.types import Policy
 
 _FEATURES = {feature.name: feature.description for feature in RANKING_FEATURES}
 #: What the windowed features at past moments are read from.
@@ -101,7 +101,14 @@ def training_examples(
         learned = to_learn.result().stage(history, bundle, budget.objective)
         held = to_hold.result().stage(history, bundle, budget.objective)
         logged = Stretch(
-            engine, lake, history, bundle, split.train_from, split.validate_from, budget, LEARNING
+            engine,
+            lake,
+            history,
+            bundle,
+            split.train_from,
+            split.validate_from,
+            budget,
+            platform.settings().policies_folder,
         )
         told = logged.feedback()
     artifacts.save("held_setting", to_hold.result().arrays(), {"as_of": as_of})
@@ -159,7 +166,8 @@ def ranker(
         trained = None
     bundle = Bundle.load(artifacts.latest("past_bundle"))
     judging = Setting.of_arrays(artifacts.load("held_setting")).stage(history, bundle, budget.objective)
-    choice = choose_ranking(trained, judging, Policy(), platform.settings().threads)
+    policy = proposed_policy(platform.settings())
+    choice = choose_ranking(trained, judging, policy, platform.settings().threads)
     means = choice.validation.means()
     pictures = {"validation": means_bars("Validation day", means)} if means else {}
     if trained is not None:
@@ -189,13 +197,14 @@ def evaluation(
     split = split_time(history.log.time)
     lake, artifacts = platform.lake(), platform.artifacts()
     choice = load_choice(artifacts)
-    budget, threads = config.budget(), platform.settings().threads
+    settings, budget = platform.settings(), config.budget()
+    policy, threads = proposed_policy(settings), settings.threads
     decisions = budget.judging(history.log, split.test_from, split.end)
     champion = _comparable(context, platform)
     fair = champion is not None and champion.manifest.as_of <= split.test_from
     with platform.engine() as engine, ThreadPoolExecutor(1) as beside:
         setting = beside.submit(Setting.of, engine, lake, history, decisions, split.test_from, split.end)
-        bundle = choice.applied_to(past_bundle(history, split.test_from, context.log.info))
+        bundle = choice.applied_to(past_bundle(history, split.test_from, context.log.info, policy))
         judged = setting.result().stage(history, bundle, budget.objective)
         rival = (
             champion_answers(
@@ -212,9 +221,18 @@ def evaluation(
             if champion is not None and fair
             else None
         )
-        logged = Stretch(engine, lake, history, bundle, split.test_from, split.end, budget, bundle.policy)
+        logged = Stretch(
+            engine,
+            lake,
+            history,
+            bundle,
+            split.test_from,
+            split.end,
+            budget,
+            settings.policies_folder,
+        )
         worth = logged.value()
-    board = evaluate(judged, Policy(), threads, {} if rival is None else {"champion": rival})
+    board = evaluate(judged, policy, threads, {} if rival is None else {"champion": rival})
     means = board.means()
     save_means(artifacts, means, board.decisions, split)
     save_value(artifacts, worth)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -11,9 +12,10 @@ import numpy.typing as npt
 from reco_assets.ranking.answered import Answered
 from reco_assets.ranking.policy_value import LoggedPlaces, PolicyValue, policy_value
 from reco_assets.ranking.replay import Moment
+from reco_assets.ranking.terms import LoggedTerms
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.recommend import recommend
-from reco_assets.recommender.types import MOST, Int64s, Policy, Request
+from reco_assets.recommender.types import MOST, Int64s
 
 Numbers = npt.NDArray[np.float64]
 
@@ -35,11 +37,17 @@ def expected_clicks(before: Answered, examined: Numbers, n_items: int) -> Number
 
 
 def challenger_value(
-    walk: Iterator[Moment], told: Answered, rates: Numbers, examined: Numbers, bundle: Bundle, policy: Policy
+    walk: Iterator[Moment],
+    told: Answered,
+    rates: Numbers,
+    examined: Numbers,
+    bundle: Bundle,
+    logged: LoggedTerms,
 ) -> PolicyValue | None:
-    """Clicks an impression of ``bundle`` under ``policy``, estimated on the answers of ``told``.
+    """Clicks an impression of ``bundle``, estimated on the answers of ``told``.
 
-    Only places whose propensity is known count; None where there is none.
+    It is asked what was asked then, and keeps to the rules that held then, but for exploration: only the
+    ranking is another. Only places whose propensity is known count; None where there is none.
 
     Parameters
     ----------
@@ -48,6 +56,8 @@ def challenger_value(
     rates, examined
         The model of clicks: a product's rate when looked at, and how likely a place is looked at; both
         learned before these answers.
+    logged
+        What was asked at the answers of ``told``, over ``bundle``.
     """
     other = np.full(len(told), -1, np.int32)
     bounds = np.searchsorted(told.answer, np.arange(len(told.decisions) + 1))
@@ -55,7 +65,15 @@ def challenger_value(
         own = slice(int(bounds[moment.number]), int(bounds[moment.number + 1]))
         places = told.place[own]
         length = min(int(places.max(initial=0)) + 1, MOST)
-        answer = recommend(Request(n=length), moment.state, bundle, policy.settled, moment.now)
+        terms = logged.of(told.ids[moment.number])
+        answer = recommend(
+            replace(terms.request, n=length),
+            moment.state,
+            bundle,
+            terms.policy.settled,
+            moment.now,
+            rules=terms.rules,
+        )
         shown = np.full(length, -1, np.int32)
         shown[: len(answer.recommendations)] = [one.item for one in answer.recommendations]
         other[own] = shown[np.minimum(places, length - 1)]

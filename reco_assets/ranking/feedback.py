@@ -14,13 +14,14 @@ from reco_assets.ranking.answered import Answered
 from reco_assets.ranking.examination import Numbers, weights
 from reco_assets.ranking.examples import Examples
 from reco_assets.ranking.replay import Moment
+from reco_assets.ranking.terms import LoggedTerms
 from reco_assets.recommender.bundle import Bundle
-from reco_assets.recommender.recommend import blocked_items, current_history, features_of
-from reco_assets.recommender.types import Floats, Int8s, Int32s, Policy, Request
+from reco_assets.recommender.recommend import blocked_items, candidates_of, current_history, features_of
+from reco_assets.recommender.types import Floats, Int8s, Int32s
 
 
 def feedback_examples(
-    walk: Iterator[Moment], told: Answered, examined: Numbers, bundle: Bundle, policy: Policy
+    walk: Iterator[Moment], told: Answered, examined: Numbers, bundle: Bundle, logged: LoggedTerms
 ) -> Examples:
     """Each product of an answer that was clicked or bought, against those of it that were passed over.
 
@@ -28,7 +29,8 @@ def feedback_examples(
     makes a decision of its own, which counts as many times as one of its kind was clicked at the top:
     1 / examination, clipped (XGBoost weighs decisions, not rows). The probability of being shown does not
     enter: products are held against others that were shown beside them. An answer of which nothing came
-    teaches nothing and is left out.
+    teaches nothing and is left out. The features are those of the request that was answered: its context, its
+    products and what it was limited to.
 
     Parameters
     ----------
@@ -36,8 +38,9 @@ def feedback_examples(
         The moments of ``told.decisions``; the sources are ``bundle``'s, which knew only what was before.
     examined
         ``float64[places]`` of :func:`reco_assets.ranking.examination.examination`.
+    logged
+        What was asked at the answers of ``told``, over ``bundle``.
     """
-    request = Request()
     features: list[Floats] = []
     grades: list[Int8s] = []
     numbers: list[Int32s] = []
@@ -50,13 +53,13 @@ def feedback_examples(
         shown, grade = told.item[own], told.grade[own]
         if not grade.any() or grade.all():
             continue
+        terms = logged.of(told.ids[moment.number])
+        request, policy = terms.request, terms.policy
         past = current_history(request, moment.state, moment.now)
         blocked = blocked_items(request, past, bundle, policy)
-        with bundle.scratch() as scratch:
-            # what was shown comes first, whether these sources would have found it or not
-            candidates = bundle.sources.candidates(
-                past, np.setdiff1d(blocked, shown), policy.candidates, scratch, shown
-            )
+        within = terms.rules.within(request)
+        # what was shown comes first, whether these sources would have found it or not
+        candidates = candidates_of(request, past, blocked, bundle, policy, within, shown)
         matrix = features_of(
             request, moment.state, past, candidates, bundle, moment.now, np.arange(len(shown), dtype=np.int64)
         )

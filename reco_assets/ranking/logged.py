@@ -17,6 +17,7 @@ from reco_assets.interactions.history import ShopHistory
 from reco_assets.platform.engine import Engine
 from reco_assets.platform.lake import Lake
 from reco_assets.ranking.decisions import Decisions, Past, pasts
+from reco_assets.ranking.replay import past_state
 from reco_assets.ranking.windowed import product_timeline, user_timeline
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.state import empty_state
@@ -101,18 +102,8 @@ def _states(
     for at, (place, past) in enumerate(
         zip(places, pasts(history.log, Decisions(users, now, nowhere), RECENT, BOUGHT), strict=True)
     ):
-        own = _in_bundle(past, rows)
-        states[place] = UserState(
-            features=windowed.values[at],
-            favorite_category=int(windowed.favorite_category[at]),
-            items=own.items,
-            kinds=own.kinds,
-            times=own.times,
-            bought=own.bought,
-            habits=_habits_in_bundle(
-                habits_of(history.log, keys, int(users[at]), asked[place].habits_at), rows
-            ),
-        )
+        habits = habits_of(history.log, keys, int(users[at]), asked[place].habits_at)
+        states[place] = past_state(windowed, at, _in_bundle(past, rows), _habits_in_bundle(habits, rows))
     return states
 
 

@@ -20,13 +20,13 @@ from reco_assets.platform.resources import Platform
 from reco_assets.ranking.evaluation import FULL
 from reco_assets.ranking.gate import judge
 from reco_assets.ranking.outcome import load_choice, load_means, load_value
-from reco_assets.ranking.training import DECISIVE
+from reco_assets.ranking.training import DECISIVE, proposed_policy
 from reco_assets.ranking.windowed import WATERMARK_US, product_matrix
 from reco_assets.recommender.bundle import Bundle, Manifest
 from reco_assets.recommender.newcomers import Evidence, Newcomers
 from reco_assets.recommender.recommend import recommend
 from reco_assets.recommender.state import empty_state
-from reco_assets.recommender.types import Policy, Request
+from reco_assets.recommender.types import Request
 
 #: Tables whose Delta version a bundle names.
 _INPUTS = (
@@ -77,7 +77,7 @@ def recommender_bundle(context: dg.AssetExecutionContext, platform: Platform) ->
         commit=code_commit(),
         dagster_run=context.run_id,
         mlflow_run=choice.run_id,
-        policy=Policy(diversity=settings.diversity, explore=settings.explore),
+        policy=proposed_policy(settings),
         metrics={
             f"{name}.{metric}": value for name, found in means.items() for metric, value in found.items()
         },

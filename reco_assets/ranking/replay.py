@@ -9,10 +9,10 @@ import numpy as np
 
 from reco_assets.candidates.habits import habits_of, midnight
 from reco_assets.interactions.log import InteractionLog
-from reco_assets.ranking.decisions import Decisions, Objective, Outcome, outcomes, pasts
+from reco_assets.ranking.decisions import Decisions, Objective, Outcome, Past, outcomes, pasts
 from reco_assets.ranking.timeline import ProductTimeline, UserTimeline
 from reco_assets.recommender.bundle import Bundle
-from reco_assets.recommender.types import BOUGHT, RECENT, UserState
+from reco_assets.recommender.types import BOUGHT, RECENT, Habits, UserState
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,19 @@ class Moment:
     state: UserState
     outcome: Outcome
     now: int
+
+
+def past_state(users: UserTimeline, at: int, own: Past, habits: Habits) -> UserState:
+    """What the tables know of the person of decision ``at`` of ``users``, who had done ``own`` before."""
+    return UserState(
+        features=users.values[at],
+        favorite_category=int(users.favorite_category[at]),
+        items=own.items,
+        kinds=own.kinds,
+        times=own.times,
+        bought=own.bought,
+        habits=habits,
+    )
 
 
 def moments(
@@ -47,13 +60,5 @@ def moments(
         if len(changed):
             bundle.update_products(changed, values)
         user, now = int(decisions.user[at]), int(decisions.time[at])
-        state = UserState(
-            features=users.values[at],
-            favorite_category=int(users.favorite_category[at]),
-            items=own.items,
-            kinds=own.kinds,
-            times=own.times,
-            bought=own.bought,
-            habits=habits_of(log, keys, user, midnight(now)),
-        )
+        state = past_state(users, at, own, habits_of(log, keys, user, midnight(now)))
         yield Moment(first + at, state, outcome, now)

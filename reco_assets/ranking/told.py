@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -20,9 +21,9 @@ from reco_assets.ranking.feedback import feedback_examples
 from reco_assets.ranking.policy_value import PolicyValue
 from reco_assets.ranking.replay import Moment
 from reco_assets.ranking.stage import stage
+from reco_assets.ranking.terms import LoggedTerms
 from reco_assets.ranking.training import TrainingBudget
 from reco_assets.recommender.bundle import Bundle
-from reco_assets.recommender.types import Policy
 
 #: How far back impressions say how likely each place is looked at.
 LOOKED: Final = timedelta(days=30)
@@ -40,6 +41,8 @@ class Stretch:
         Whose sources propose at the moments of the answers; the challenger where it is valued.
     first, last
         UTC microseconds.
+    policies
+        Folder of the policies that were served, by digest.
     """
 
     engine: Engine
@@ -49,7 +52,7 @@ class Stretch:
     first: int
     last: int
     budget: TrainingBudget
-    policy: Policy
+    policies: Path
 
     def feedback(self) -> Examples | None:
         """Rows of the answers to learn from; None where nothing came of any."""
@@ -60,7 +63,7 @@ class Stretch:
             return None
         examined = examination(seen.group, seen.place, seen.grade > 0)
         told = told.of(fruitful).sampled(self.budget.train_decisions, self.budget.seed)
-        rows = feedback_examples(self._moments(whole, told), told, examined, self.bundle, self.policy)
+        rows = feedback_examples(self._moments(whole, told), told, examined, self.bundle, self._terms(told))
         return rows if len(rows) else None
 
     def value(self) -> PolicyValue | None:
@@ -76,7 +79,13 @@ class Stretch:
         _, before = load_answered(self.lake, self.history, self.first, self.first, LOOKED)
         examined = examination(before.group, before.place, before.grade > 0)
         rates = expected_clicks(before, examined, len(self.history.items))
-        return challenger_value(self._moments(whole, told), told, rates, examined, self.bundle, self.policy)
+        return challenger_value(
+            self._moments(whole, told), told, rates, examined, self.bundle, self._terms(told)
+        )
+
+    def _terms(self, told: Answered) -> LoggedTerms:
+        span = (self.first, self.last)
+        return LoggedTerms.load(self.lake, told.ids.tolist(), span, self.bundle, self.policies)
 
     def _moments(self, whole: ShopHistory, told: Answered) -> Iterator[Moment]:
         """The answers' moments one after the other, in a shop that knows everybody who was answered."""

@@ -16,6 +16,7 @@ from reco_assets.interactions.history import ShopHistory
 from reco_assets.interactions.log import InteractionLog
 from reco_assets.platform.engine import Engine
 from reco_assets.platform.lake import Lake
+from reco_assets.platform.settings import Settings
 from reco_assets.ranking.decisions import Decisions, Objective, sample_decisions
 from reco_assets.ranking.evaluation import FULL, SHOWN, evaluate, one_source
 from reco_assets.ranking.lambdamart import Trained
@@ -83,13 +84,21 @@ class TrainingBudget:
         return sample_decisions(log, first, last, self.judge_decisions, each, self.seed)
 
 
+def proposed_policy(settings: Settings) -> Policy:
+    """The rules that the next bundle proposes, and by which it is chosen and judged."""
+    return Policy(diversity=settings.diversity, explore=settings.explore)
+
+
 def past_bundle(
-    history: ShopHistory, before: int, progress: Callable[[str], None] = lambda name: None
+    history: ShopHistory,
+    before: int,
+    progress: Callable[[str], None] = lambda name: None,
+    policy: Policy | None = None,
 ) -> Bundle:
     """A bundle without a ranker, built only on what happened before ``before``."""
     items = history.items
     return Bundle(
-        manifest=Manifest(f"as-of-{before}", before, before, catalogue_hash()),
+        manifest=Manifest(f"as-of-{before}", before, before, catalogue_hash(), policy=policy or Policy()),
         items=items,
         sources=Sources.fit(history.log.before(before), items, before, progress),
         product_matrix=blank_matrix(items),

@@ -62,22 +62,31 @@ def propose(
 ) -> tuple[History, Candidates]:
     """The history and the candidates of a request; shared by serving and training."""
     past = current_history(request, state, now)
-    return past, _candidates(
-        request, past, blocked_items(request, past, bundle, policy), bundle, policy, None
-    )
+    return past, candidates_of(request, past, blocked_items(request, past, bundle, policy), bundle, policy)
 
 
-def _candidates(
-    request: Request, past: History, blocked: Int32s, bundle: Bundle, policy: Policy, within: Within | None
+def candidates_of(
+    request: Request,
+    past: History,
+    blocked: Int32s,
+    bundle: Bundle,
+    policy: Policy,
+    within: Within | None = None,
+    first: Int32s | None = None,
 ) -> Candidates:
+    """What the sources propose of what may be shown; the distinct ``first`` are in front in any case."""
     only = bundle.category_popular.of_category(request.category) if request.category is not None else None
     if only is None and within is not None:
         only = within.popular[: policy.candidates]
     allowed = within.allowed if within is not None else None
     with bundle.scratch() as scratch:
-        candidates = bundle.sources.candidates(past, blocked, policy.candidates, scratch, only, allowed)
+        candidates = bundle.sources.candidates(
+            past, blocked, policy.candidates, scratch, only, allowed, first
+        )
     if request.category is not None:
         keep = bundle.items.category[candidates.items] == request.category
+        if first is not None:
+            keep[: len(first)] = True
         candidates = Candidates(candidates.items[keep], candidates.scores[keep])
     return candidates
 
@@ -149,7 +158,7 @@ def recommend(
     within = rules.within(request) if rules is not None else None
     past = current_history(request, state, now)
     blocked = blocked_items(request, past, bundle, policy)
-    candidates = _candidates(request, past, blocked, bundle, policy, within)
+    candidates = candidates_of(request, past, blocked, bundle, policy, within)
     if bundle.ranker is not None or witness is not None:
         matrix = features_of(request, state, past, candidates, bundle, now)
         if witness is not None:
@@ -239,8 +248,14 @@ def _clock(context: Context, now: int) -> tuple[int, int]:
 
 
 def blocked_items(request: Request, past: History, bundle: Bundle, policy: Policy) -> Int32s:
-    """Item rows that must not be shown: excluded, in the cart, bought and not due again, sold out."""
-    parts = [np.array([row for row in (*request.exclude, *request.cart) if row >= 0], np.int32)]
+    """Item rows that must not be shown: excluded, in the cart, bought and not due again, sold out, not yet.
+
+    At a past moment, which training looks at, a product that came later is not there yet.
+    """
+    parts = [
+        np.array([row for row in (*request.exclude, *request.cart) if row >= 0], np.int32),
+        bundle.items.unborn(past.now),
+    ]
     if policy.hide_bought:
         rows, again = bundle.repeat.again(past)
         parts.append(rows[again <= policy.rebuy_above])

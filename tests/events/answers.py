@@ -20,9 +20,15 @@ def decided(
     exposures: list[Exposure] | None = None,
     degraded: bool = False,
     latency_ms: float = 3.5,
+    policy: str = "",
+    policy_changes: dict[str, bool | int | float] | None = None,
+    **asked: object,
 ) -> Decided:
-    """One answer, best product first; the scores are 1, 1/2, 1/3..., the propensities 1."""
-    request = {"user_id": user_id, "context": {"page": "home"}, "num_recommendations": 10}
+    """One answer, best product first; the scores are 1, 1/2, 1/3..., the propensities 1.
+
+    ``asked`` are further fields of the request.
+    """
+    request = {"user_id": user_id, "context": {"page": "home"}, "num_recommendations": 10} | asked
     return Decided(
         recommendation_id=name,
         request=json.dumps(request | ({} if session_id is None else {"session_id": session_id})).encode(),
@@ -42,5 +48,7 @@ def decided(
         exposures=exposures or [],
         degraded=degraded,
         latency_ms=latency_ms,
+        policy=policy,
+        policy_changes=policy_changes or {},
         version=VERSION,
     )

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pytest
 
-from reco_assets.features.catalogue import RANKING_FEATURES
+from reco_assets.candidates.sources import Candidates
+from reco_assets.features.catalogue import RANKING_FEATURES, names
 from reco_assets.interactions.history import ShopHistory, load_history
 from reco_assets.interactions.outcomes import build_attributions, build_impressions
 from reco_assets.platform.duckdb_engine import DuckDBEngine
@@ -21,11 +24,14 @@ from reco_assets.ranking.examples import examples
 from reco_assets.ranking.examples_table import examples_of, examples_table
 from reco_assets.ranking.feedback import feedback_examples
 from reco_assets.ranking.lambdamart import RankerParameters, train_ranker
+from reco_assets.ranking.replay import Moment
 from reco_assets.ranking.stage import stage
+from reco_assets.ranking.terms import LoggedTerms
 from reco_assets.ranking.told import Stretch
 from reco_assets.ranking.training import TrainingBudget, past_bundle
 from reco_assets.recommender.bundle import Bundle
-from reco_assets.recommender.types import Policy
+from reco_assets.recommender.recommend import recommend
+from reco_assets.recommender.types import Context, Policy, Request
 from tests.builders import Event, click, events, moment, purchase
 from tests.events.answers import decided
 from tests.features.lakes import build, deliver, product, stock
@@ -75,7 +81,16 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     stock(engine, *(product(name, f"c{number % 3}", 5.0 + number) for number, name in enumerate(PRODUCTS)))
     answer(
         engine,
-        decided("r1", "u0", "p01", "p02", "p03", at="2024-05-06T12:00", propensities=[1.0, 1.0, 0.25]),
+        decided(
+            "r1",
+            "u0",
+            "p01",
+            "p02",
+            "p03",
+            at="2024-05-06T12:00",
+            propensities=[1.0, 1.0, 0.25],
+            context={"device": "mobile", "hour": 23, "product_id": "p09"},
+        ),
         decided("r2", "u1", "p04", "p05", "p06", at="2024-05-06T13:00"),
         decided("r3", "nobody", "p01", "gone", "p02", at="2024-05-06T14:00"),
     )
@@ -96,7 +111,12 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
 
 def stretch(shop: Shop, first: str = FROM, last: str = TO) -> Stretch:
-    return Stretch(shop.engine, shop.lake, shop.history, shop.bundle, at(first), at(last), BUDGET, Policy())
+    policies = Path(shop.lake.root).parent / "policies"
+    return Stretch(shop.engine, shop.lake, shop.history, shop.bundle, at(first), at(last), BUDGET, policies)
+
+
+def terms(shop: Shop, found: Answered) -> LoggedTerms:
+    return LoggedTerms.load(shop.lake, found.ids.tolist(), (at(FROM), at(TO)), shop.bundle, Path("none"))
 
 
 def told(shop: Shop, last: str = TO) -> tuple[ShopHistory, Answered]:
@@ -136,13 +156,42 @@ def test_the_clicked_is_held_against_what_was_passed_over_and_weighed_by_its_pla
         shop.engine, shop.lake, whole, shop.bundle, found.decisions, at(FROM), at(TO), BUDGET.objective
     )
     examined = 1.0 / np.arange(1, PLACES + 1)
-    rows = feedback_examples(moments.walk(), found, examined, shop.bundle, Policy())
+    rows = feedback_examples(moments.walk(), found, examined, shop.bundle, terms(shop, found))
     ids = shop.history.items.ids
     assert [ids[row] for row in rows.item] == ["p01", "p02", "p03"]
     assert rows.grade.tolist() == [0, 0, 1]
     assert rows.weights.tolist() == [3.0, 3.0, 3.0]
     assert rows.features.shape == (3, len(RANKING_FEATURES))
     assert whole.log.user_ids[int(rows.user[0])] == "u0"
+
+
+def test_the_features_are_those_by_which_the_service_ranks_the_same_request(shop: Shop) -> None:
+    whole, found = told(shop)
+    examined = 1.0 / np.arange(1, PLACES + 1)
+
+    def walk() -> Iterator[Moment]:
+        return stage(
+            shop.engine, shop.lake, whole, shop.bundle, found.decisions, at(FROM), at(TO), BUDGET.objective
+        ).walk()
+
+    rows = feedback_examples(walk(), found, examined, shop.bundle, terms(shop, found))
+    ranked: dict[int, npt.NDArray[np.float32]] = {}
+
+    def noticed(candidates: Candidates, matrix: npt.NDArray[np.float32]) -> None:
+        ranked.update(zip(candidates.items.tolist(), matrix, strict=True))
+
+    asked = Request(
+        context=Context(device="mobile", hour=23),
+        session_items=(shop.history.items.row("p09"),),
+        exclude=(shop.history.items.row("p09"),),
+    )
+    first = next(walk())
+    recommend(asked, first.state, shop.bundle, Policy(), first.now, noticed)
+    for item, features in zip(rows.item.tolist(), rows.features, strict=True):
+        assert features.tobytes() == ranked[item].tobytes()
+    of = dict(zip(names(RANKING_FEATURES), rows.features.T, strict=True))
+    assert set(of["device"].tolist()) == {2.0}
+    assert set(of["hour"].tolist()) == {23.0}
 
 
 def test_the_rows_join_the_replayed_ones_in_the_table_and_in_the_ranker(shop: Shop) -> None:

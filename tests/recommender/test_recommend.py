@@ -16,10 +16,11 @@ from reco_assets.errors import BadRequest
 from reco_assets.events.contract import EventType
 from reco_assets.features.catalogue import PRODUCT_FEATURES, catalogue_hash
 from reco_assets.recommender.bundle import Bundle, Manifest
+from reco_assets.recommender.policy.shortfall import shortfall
 from reco_assets.recommender.recommend import current_history, features_of, propose, recommend, shares_among
 from reco_assets.recommender.state import empty_state
 from reco_assets.recommender.types import MOST, RECENT, Context, Decision, Policy, Request, UserState
-from tests.candidates.shops import DAY, NOW, buy, log, shop
+from tests.candidates.shops import DAY, NOW, Product, buy, log, shop
 from tests.recommender.shops import Shape, bundle, state
 
 
@@ -284,3 +285,26 @@ def test_what_was_bought_is_shown_again_when_it_is_due(days: int, policy: Policy
 def test_a_share_is_of_the_best_and_what_speaks_against_is_silent() -> None:
     scores = np.array([[2.0, -3.0, 0.0], [1.0, -1.0, 0.0], [-4.0, -2.0, 0.0]], np.float32)
     assert shares_among(scores).tolist() == [[1.0, 0.0, 0.0], [0.5, 0.0, 0.0], [0.0, 0.0, 0.0]]
+
+
+def test_what_came_later_is_no_candidate_at_a_past_moment() -> None:
+    """Training looks at past moments: what was not there yet could be neither shown nor passed over."""
+    items = shop(
+        Product("old", category="pots"),
+        Product("older", category="pots"),
+        Product("new", category="pots", age=2),
+    )
+    seen = log(items, *(buy(user, "old", ago=9) for user in ("ann", "bob")))
+    blank = np.full((len(items), len(PRODUCT_FEATURES)), np.nan, np.float32)
+    sources = Sources.fit(seen, items, NOW)
+    own = Bundle(Manifest("pots", NOW, NOW, catalogue_hash()), items, sources, blank, None)
+    request = Request(n=3, category=0, session_items=(items.row("old"),))
+    for ago, there in ((3, False), (1, True)):
+        at = NOW - ago * DAY
+        _, candidates = propose(request, empty_state(), own, Policy(), at)
+        assert (items.row("new") in candidates.items.tolist()) is there
+        answer = recommend(request, empty_state(), own, Policy(explore=0), at)
+        assert (items.row("new") in [one.item for one in answer.recommendations]) is there
+        past = current_history(request, empty_state(), at)
+        told = shortfall(request, len(answer.recommendations), past, own, Policy(), None)
+        assert (told.left_out if told else {}) == ({} if there else {"not yet": 1})

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 import pytest
 
 from reco_assets.errors import BadInput, MissingDependency
+from reco_assets.recommender.asked import RecommendRequest
 from reco_serving.client import Client
 from reco_serving.contract import (
     BoughtTogetherRequest,
     BuyAgainRequest,
     RankRequest,
     RecentlyViewedRequest,
-    RecommendRequest,
     SimilarRequest,
     TrendingRequest,
 )

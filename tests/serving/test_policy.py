@@ -12,14 +12,15 @@ from reco_assets.errors import BadInput
 from reco_assets.features.catalogue import PRODUCT_FEATURES
 from reco_assets.platform.redis import open_redis
 from reco_assets.platform.settings import Settings
+from reco_assets.recommender.asked import RecommendRequest, resolved
 from reco_assets.recommender.policy.document import digest_of
 from reco_assets.recommender.policy.kept import kept_text, rules_of
 from reco_assets.recommender.policy.rules import Rules
 from reco_assets.recommender.recommend import recommend
 from reco_assets.recommender.state import empty_state
 from reco_assets.recommender.types import Request, UserState
-from reco_serving.answers import decide, resolved
-from reco_serving.contract import RecommendRequest, read
+from reco_serving.answers import decide
+from reco_serving.contract import read
 from reco_serving.policy import PolicyWatch
 from reco_serving.state import Packed, unpack
 from tests.serving.bundles import NOW, PRODUCTS, bundle

@@ -16,9 +16,9 @@ from reco_assets.online.mark import Mark, micros_of
 from reco_assets.online.materialise import write_products, write_users
 from reco_assets.platform.redis import open_redis
 from reco_assets.platform.streams.redis_stream import RedisStream
+from reco_assets.recommender.asked import RecommendRequest, resolved
 from reco_assets.recommender.recommend import recommend
-from reco_serving.answers import resolved
-from reco_serving.contract import RecommendRequest, read
+from reco_serving.contract import read
 from reco_serving.decisions import KEPT
 from reco_serving.evidence import Watched
 from reco_serving.state import Packed, unpack

@@ -17,7 +17,7 @@ from starlette.types import Message, Scope
 from reco_assets.online import keys
 from reco_assets.platform.redis import redis_url
 from reco_assets.platform.settings import Settings
-from reco_serving.contract import RecommendRequest
+from reco_assets.recommender.asked import RecommendRequest
 from reco_serving.http import Refusal
 from reco_serving.live import Live
 from reco_serving.replies import Recommended

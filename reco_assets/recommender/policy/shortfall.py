@@ -41,6 +41,7 @@ def _hidden(
         yield "filters", ~holds(request.filters, rules.table)
     yield "exclude", _rows(request.exclude)
     yield "cart", _rows(request.cart)
+    yield "not yet", bundle.items.unborn(past.now)
     if policy.hide_bought:
         rows, again = bundle.repeat.again(past)
         yield "bought", rows[again <= policy.rebuy_above]
