@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.quality.ablation import ALL, Ablated, ablate
+from benchmarks.quality.cells import aligned
 from benchmarks.quality.definitions import sessions
 from benchmarks.quality.leaving_out import groups
 from benchmarks.quality.lessons import Exam, session_exam, shop_exam
 from benchmarks.quality.shop_command import add_log_arguments, options_of, positive
 from benchmarks.quality.shop_files import open_files
-from benchmarks.quality.shop_report import aligned
 from benchmarks.report import MemorySampler, Stopwatch, Value, log
 from reco_assets.candidates.sources import SOURCES
 from reco_assets.monitoring.plots import interval_panels
@@ -22,7 +22,7 @@ from reco_assets.ranking.training import TrainingBudget
 
 #: Questions of each kind, where ``--cases`` says nothing.
 CASES: Final = 5_000
-#: Decisions that each ranker learns from, where ``--decisions`` says nothing: a quarter of a retraining's.
+#: Decisions that each ranker learns from, where ``--decisions`` says nothing: a third of a retraining's.
 DECISIONS: Final = 10_000
 
 

@@ -1,39 +1,51 @@
-"""Accuracy against diversity: the same questions, asked with every value of a rule's knob."""
+"""Accuracy against diversity and against time, along each number of the policy that changes an answer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from io import BytesIO
+from dataclasses import dataclass
+from math import isnan
 from typing import Final
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from benchmarks.quality.beyond import CATEGORIES, TASTES, Beyond
-from benchmarks.quality.questions import SHOWN, Question
-from benchmarks.quality.shop_judging import METRICS, scored
+from benchmarks.quality.cells import aligned
+from benchmarks.quality.judging import Score
+from benchmarks.quality.periods import KNOWN
+from benchmarks.quality.questions import Question
+from benchmarks.quality.shop_judging import scores
+from benchmarks.quality.turning import played, turned
 from benchmarks.report import Value
-from reco_assets.errors import BadInput
-from reco_assets.ranking.evaluation import recommended
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.types import Policy
 
-#: The values of a knob; all of them are shares.
-VALUES: Final = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.85, 1.0)
-#: Questions asked for each of them.
-MOST: Final = 500
-_ACCURACY: Final = "ndcg@20"
+#: Questions of each kind asked with each value, at the most.
+MOST: Final = 1_000
+#: What is drawn upwards, and what to the right where a knob is a share.
+ACCURACY: Final = ("recall@20", "ndcg@20")
+SIDES: Final = (CATEGORIES, TASTES)
 
 
 @dataclass(frozen=True)
 class Point:
-    """One value of a knob, and what the answers were like."""
+    """One value of a knob, and what the answers were like.
+
+    Attributes
+    ----------
+    accuracy, minus
+        By metric: with this value, and the paired difference to the default.
+    diversity
+        By kind; NaN where nothing is known of it.
+    answer_ms
+        Median time of an answer.
+    """
 
     value: float
-    accuracy: float
+    accuracy: Mapping[str, Score]
+    minus: Mapping[str, Score]
     diversity: Mapping[str, float]
+    answer_ms: float
 
 
 @dataclass(frozen=True)
@@ -43,7 +55,13 @@ class Curve:
     question: str
     knob: str
     default: float
+    asked: int
     points: Sequence[Point]
+
+    @property
+    def counts(self) -> bool:
+        """Whether the knob is a count, which costs time, and no share."""
+        return isinstance(self.default, int)
 
     def as_json(self) -> dict[str, Value]:
         """The points, with None for a diversity that nothing is known of."""
@@ -51,86 +69,67 @@ class Curve:
             "question": self.question,
             "knob": self.knob,
             "default": self.default,
-            "points": [
-                {
-                    "value": point.value,
-                    _ACCURACY: round(point.accuracy, 5),
-                    **{
-                        name: None if np.isnan(value) else round(value, 5)
-                        for name, value in point.diversity.items()
-                    },
-                }
-                for point in self.points
-            ],
+            "asked": self.asked,
+            "points": [_flat(point) for point in self.points],
         }
 
     def table(self) -> str:
         """A line a value."""
-        lines = [f"{self.knob} (default {self.default:g}), {self.question}: {_ACCURACY}, {', '.join(_SIDES)}"]
+        lines = [[self.knob, *(cell for metric in ACCURACY for cell in (metric, "- default")), *SIDES, "ms"]]
         for point in self.points:
-            sides = "  ".join(f"{point.diversity[side]:.4f}" for side in _SIDES)
-            lines.append(f"  {point.value:4.2f}  {point.accuracy:.4f}  {sides}")
-        return "\n".join(lines)
-
-
-_SIDES: Final = (CATEGORIES, TASTES)
-
-
-def knobs(policy: Policy) -> dict[str, float]:
-    """The settings of a policy that are numbers to turn, each with its value now."""
-    values = {one.name: getattr(policy, one.name) for one in fields(policy)}
-    return {name: value for name, value in values.items() if isinstance(value, float)}
+            cells = [f"{point.value:g}"]
+            for metric in ACCURACY:
+                own, less = point.accuracy[metric], point.minus[metric]
+                cells.append(f"{own.mean:.4f} ({own.low:.4f} to {own.high:.4f})")
+                cells.append(f"{less.mean:+.4f} ({less.low:+.4f} to {less.high:+.4f})")
+            cells += ["-" if isnan(value) else f"{value:.4f}" for value in point.diversity.values()]
+            lines.append([*cells, f"{point.answer_ms:.2f}"])
+        return f"{self.question}, {self.asked:,} questions, {self.knob} is {self.default:g}\n{aligned(lines)}"
 
 
 def curves(
     question: str, asked: Sequence[Question], bundle: Bundle, policy: Policy, look: Beyond
 ) -> list[Curve]:
-    """One curve for each knob of ``policy``; the other knobs stay where they are."""
-    drawn = np.random.default_rng(7).permutation(len(asked))[:MOST]
-    some = [asked[at] for at in np.sort(drawn)]
-    found = []
-    for knob, default in knobs(policy).items():
-        points = []
-        for value in sorted({*VALUES, default}):
-            changed: Mapping[str, float] = {knob: value}
-            try:
-                turned = replace(policy, **changed)  # type: ignore[arg-type]
-            except BadInput:
-                continue  # a value that the policy itself refuses is no point of the curve
-            points.append(_point(value, some, bundle, turned, look))
-        found.append(Curve(question, knob, default, points))
+    """One curve for each number of ``policy`` that changes an answer; the others stay where they are.
+
+    Those are asked whom the shop knew before, as in the main figures.
+    """
+    known = [one for one in asked if one.segment in KNOWN]
+    drawn = np.random.default_rng(7).permutation(len(known))[:MOST]
+    some = [known[at] for at in np.sort(drawn)]
+    _, person = np.unique([one.person for one in some], return_inverse=True)
+    found: list[Curve] = []
+    for knob, policies in turned(policy).items():
+        answers = played(some, list(policies.values()), bundle)
+        if answers.flat:
+            continue
+        values, default = list(policies), getattr(policy, knob)
+        names = [f"{value:g}" for value in values]
+        own = answers.metrics[:, values.index(default)]
+        accuracy = scores(names, answers.metrics, person)
+        minus = scores(names, answers.metrics - own[:, None], person)
+        beyond = [look.of_lists(shown) for shown in answers.shown]
+        milliseconds = np.median(answers.seconds, axis=0) * 1e3
+        points = [
+            Point(
+                value,
+                {metric: accuracy[name][metric] for metric in ACCURACY},
+                {metric: minus[name][metric] for metric in ACCURACY},
+                {side: beyond[at][side] for side in SIDES},
+                float(milliseconds[at]),
+            )
+            for at, (value, name) in enumerate(zip(values, names, strict=True))
+        ]
+        found.append(Curve(question, knob, default, len(some), points))
     return found
 
 
-def _point(value: float, asked: Sequence[Question], bundle: Bundle, policy: Policy, look: Beyond) -> Point:
-    shown = np.full((len(asked), SHOWN), -1, np.int32)
-    accuracy = []
-    for row, one in enumerate(asked):
-        found = recommended(one.request, one.state, bundle, policy, one.now)
-        shown[row, : len(found)] = found
-        accuracy.append(scored(found, one.wanted)[METRICS.index(_ACCURACY)])
-    beyond = look.of_lists(shown)
-    return Point(value, float(np.mean(accuracy)), {side: beyond[side] for side in _SIDES})
-
-
-def curve_picture(title: str, found: Sequence[Curve]) -> bytes:
-    """PNG: accuracy upwards, diversity to the right, a panel for each kind of diversity."""
-    figure = Figure(figsize=(9.0, 3.6), dpi=100, layout="constrained")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-    for axes, side in zip(figure.subplots(1, len(_SIDES)), _SIDES, strict=True):
-        for curve in found:
-            across = [point.diversity[side] for point in curve.points]
-            up = [point.accuracy for point in curve.points]
-            axes.plot(across, up, marker="o", markersize=3, label=f"{curve.knob}, {curve.question}")
-            for point in curve.points:
-                if not np.isnan(point.diversity[side]):
-                    axes.annotate(f"{point.value:g}", (point.diversity[side], point.accuracy), fontsize=6.5)
-        axes.set_xlabel(side.replace("_", " "), fontsize=8.5)
-        axes.set_ylabel(_ACCURACY, fontsize=8.5)
-        axes.tick_params(labelsize=8)
-        if found:
-            axes.legend(fontsize=7)
-    FigureCanvasAgg(figure)
-    drawn = BytesIO()
-    figure.savefig(drawn, format="png")
-    return drawn.getvalue()
+def _flat(point: Point) -> dict[str, Value]:
+    flat: dict[str, Value] = {"value": point.value, "answer_ms": round(point.answer_ms, 3)}
+    for metric in ACCURACY:
+        for name, score in ((metric, point.accuracy[metric]), (f"{metric}_minus", point.minus[metric])):
+            flat[name] = round(score.mean, 5)
+            flat[f"{name}_low"], flat[f"{name}_high"] = round(score.low, 5), round(score.high, 5)
+    for side, value in point.diversity.items():
+        flat[side] = None if isnan(value) else round(value, 5)
+    return flat

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from benchmarks.quality.cells import aligned
 from benchmarks.quality.judging import Row, judge
 from benchmarks.quality.learning import learn
-from benchmarks.quality.shop_report import aligned
 from benchmarks.quality.tasks import Task
 from benchmarks.report import MemorySampler, Stopwatch, Value, log
 from reco_assets.monitoring.plots import metric_bars

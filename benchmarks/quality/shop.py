@@ -144,7 +144,7 @@ def _ask(
             look,
             lambda told, at=question: progress(f"{period.name}, {at}: {told}"),  # type: ignore[misc]
         )
-        if curve and question == DISCOVERY and some:
+        if curve and question != SESSION and some:
             progress(f"{period.name}, {question}: turning the policy's knobs")
             found += curves(question, some, known.bundle, policy, look)
     return found

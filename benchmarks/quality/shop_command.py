@@ -42,7 +42,7 @@ def add_shop(
     one.add_argument("--rolling", action="store_true", help="day after day: take one in, ask about the next")
     one.add_argument("--retrain", type=positive, default=0, help="with --rolling: train every N days")
     one.add_argument("--decisions", type=positive, help="learn from so many [default: as every night]")
-    one.add_argument("--curve", type=picture, help="write accuracy against diversity here (PNG)")
+    one.add_argument("--curve", type=picture, help="write accuracy against diversity and time here (PNG)")
 
 
 def add_log_arguments(one: argparse.ArgumentParser) -> None:

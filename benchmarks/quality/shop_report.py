@@ -8,7 +8,9 @@ from math import isnan
 from typing import Final
 
 from benchmarks.quality.beyond import CATEGORIES, COVERAGE, GINI, NOVELTY, TASTES
-from benchmarks.quality.curve import Curve, curve_picture
+from benchmarks.quality.cells import aligned
+from benchmarks.quality.curve import Curve
+from benchmarks.quality.curve_picture import curve_picture
 from benchmarks.quality.judging import Score
 from benchmarks.quality.periods import Period, moment
 from benchmarks.quality.shop_judging import Verdict
@@ -109,7 +111,7 @@ class ShopOutcome:
         return metric_bars(self.name, bars)
 
     def curve_plot(self) -> bytes:
-        """PNG of accuracy against diversity."""
+        """PNG of accuracy against diversity and against time."""
         return curve_picture(self.name, self.curves)
 
 
@@ -149,15 +151,6 @@ def _segments(verdict: Verdict) -> str:
         found = [verdict.segments[name][1][recommender][_DECISIVE[0]] for name in names]
         lines.append([recommender, *(f"{_number(one.mean)} ({_ends(one)})" for one in found)])
     return aligned(lines)
-
-
-def aligned(lines: Sequence[Sequence[str]]) -> str:
-    """Lines of cells, each column as wide as its widest."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
 
 
 def _number(value: float) -> str:

@@ -89,11 +89,16 @@ def test_the_difference_to_the_full_recommender_is_that_of_the_means(found: dict
         assert row["purchases.recall@20_low"] <= row["purchases.recall@20"] <= row["purchases.recall@20_high"]
 
 
-def test_a_curve_turns_every_knob_of_the_policy(found: dict[str, Any]) -> None:
-    knobs = {curve["knob"]: curve for curve in found["curves"]}
-    assert "max_per_category" in knobs
-    for curve in knobs.values():
-        assert curve["default"] in [point["value"] for point in curve["points"]]
+def test_a_curve_turns_what_changes_an_answer(found: dict[str, Any]) -> None:
+    turned = {(curve["question"], curve["knob"]) for curve in found["curves"]}
+    assert {question for question, _ in turned} == {"purchases", "discovery"}
+    # no category is known, nothing is explored, and whoever asks for discovery has nothing to buy again
+    assert not {"max_per_category", "max_per_brand", "explore", "rebuy_above"} & {knob for _, knob in turned}
+    for curve in found["curves"]:
+        assert 0 < curve["asked"] <= 40
+        (own,) = (point for point in curve["points"] if point["value"] == curve["default"])
+        assert own["recall@20_minus"] == 0.0
+        assert own["answer_ms"] > 0.0
 
 
 def test_a_log_without_purchases_and_sessions_is_asked_for_the_rest_or_told(
