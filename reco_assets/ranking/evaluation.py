@@ -75,6 +75,21 @@ def evaluate(
     return Scoreboard.joined(over(stage, partial(_played, policy=policy, also=dict(also)), threads))
 
 
+def evaluate_served(stage: Stage, name: str, policy: Policy, threads: int) -> Scoreboard:
+    """The same of the bundle of ``stage`` alone, which is called ``name``."""
+    return Scoreboard.joined(over(stage, partial(_served, name=name, policy=policy), threads))
+
+
+def _served(stage: Stage, name: str, policy: Policy) -> Scoreboard:
+    board = Scoreboard()
+    request = Request(n=SHOWN)
+    for moment in stage.walk():
+        if len(moment.outcome.items):
+            shown = recommended(request, moment.state, stage.bundle, policy, moment.now)
+            board.add({name: shown}, moment.outcome.items)
+    return board
+
+
 def _played(stage: Stage, policy: Policy, also: Mapping[str, Sequence[Int32s]]) -> Scoreboard:
     board = Scoreboard()
     for moment in stage.walk():

@@ -18,7 +18,7 @@ from reco_assets.platform.engine import Engine
 from reco_assets.platform.lake import Lake
 from reco_assets.platform.settings import Settings
 from reco_assets.ranking.decisions import Decisions, Objective, sample_decisions
-from reco_assets.ranking.evaluation import FULL, SHOWN, evaluate, one_source
+from reco_assets.ranking.evaluation import FULL, SHOWN, evaluate, evaluate_served, one_source
 from reco_assets.ranking.lambdamart import Trained
 from reco_assets.ranking.metrics import Scoreboard
 from reco_assets.ranking.split import Split
@@ -32,6 +32,8 @@ from reco_assets.recommender.types import Int32s, Policy, Request
 DECISIVE = "ndcg@20"
 #: Fewer validation decisions than this choose nothing; the default blend of all sources ranks.
 FEWEST = 20
+#: The best single source as it would be served: under the rules, the others' blend where it is silent.
+ALONE: Final = "one_source"
 #: So many decisions should judge, and one person makes at most so many of them.
 JUDGES: Final = 500
 _MOST_JUDGED: Final = 5
@@ -152,24 +154,33 @@ class Choice:
 def choose_ranking(trained: Trained | None, held: Stage, policy: Policy, threads: int) -> Choice:
     """Take the best on the validation decisions: ranker, blend, or one source alone.
 
-    The ranker must be clearly better than the best of the others: where few decisions can be judged, its
-    trees have learned much that does not hold. What serves is never worse, on these decisions, than the
-    best single source.
+    Each is judged as it would be served, under the rules of ``policy``: the source is the best of the lists
+    that the sources make by themselves. The ranker must be clearly better than the other two: where few
+    decisions can be judged, its trees have learned much that does not hold. So what serves is never worse,
+    on these decisions, than the best single source would be in its place.
     """
     blend = trained.blend if trained and any(trained.blend) else BLEND
-    ranked = replace(
-        held.bundle,
-        ranker=trained.ranker if trained else None,
-        manifest=replace(held.bundle.manifest, blend=blend),
-    )
-    board = evaluate(replace(held, bundle=ranked), policy, threads)
-    means = board.means()
+    ranked = _ranking_by(held, trained, blend)
+    board = evaluate(ranked, policy, threads)
     if board.decisions < FEWEST:
         return Choice("blend", None, BLEND, board)
-    order = ["blend", *SOURCES]
+    order = list(SOURCES)
+    means = board.means()
     best = max(order, key=lambda name: (means[name][DECISIVE], -order.index(name)))
-    if trained is not None and board.clearly_better(FULL, best, DECISIVE):
+    single = tuple(float(weight) for weight in one_source(best))
+    alone = evaluate_served(_ranking_by(held, None, single), ALONE, policy, threads)
+    board = Scoreboard(board.values | alone.values)
+    means = board.means()
+    rival = "blend" if means["blend"][DECISIVE] >= means[ALONE][DECISIVE] else ALONE
+    if trained is not None and board.clearly_better(FULL, rival, DECISIVE):
         return Choice("ranker", trained, blend, board)
-    if best == "blend":
-        return Choice("blend", None, blend, board)
-    return Choice(best, None, tuple(float(weight) for weight in one_source(best)), board)
+    return Choice("blend", None, blend, board) if rival == "blend" else Choice(best, None, single, board)
+
+
+def _ranking_by(held: Stage, trained: Trained | None, blend: tuple[float, ...]) -> Stage:
+    """``held`` with a bundle that ranks by the ranker of ``trained``, without one by ``blend``."""
+    bundle = held.bundle
+    ranker = trained.ranker if trained else None
+    return replace(
+        held, bundle=replace(bundle, ranker=ranker, manifest=replace(bundle.manifest, blend=blend))
+    )
