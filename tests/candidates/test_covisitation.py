@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reco_assets.candidates.covisitation import LINKING, AlsoViewed, BoughtTogether, NextViewed
+from reco_assets.candidates.covisitation import (
+    LINKING,
+    AlsoViewed,
+    BoughtTogether,
+    NextViewed,
+    ViewedThenBought,
+)
 from reco_assets.candidates.fit_kernels import cooccurrence
 from reco_assets.candidates.retriever import Scratch, by_item
 from reco_assets.events.contract import EventType
@@ -85,6 +91,88 @@ def test_a_basket_goes_together_both_ways_and_another_day_does_not() -> None:
 def test_only_purchases_make_a_basket() -> None:
     looked = [click("u", "a"), cart("u", "b"), buy("u", "c")]
     assert list(pairs(BoughtTogether.fit(log(ABC, *looked), ABC, NOW), ABC)) == []
+
+
+def minutes(*events: tuple[str, str]) -> list[Did]:
+    """Clicks of one person after the other, a minute apart, of the last hour: nothing has faded."""
+    return [click(user, item, ago=(60 - at) / 1440) for at, (user, item) in enumerate(events)]
+
+
+def test_what_is_next_is_the_share_of_all_that_followed() -> None:
+    walks = minutes(("u", "a"), ("u", "b"), ("u", "c"), ("v", "a"), ("v", "b"), ("w", "a"), ("w", "c"))
+    following = {
+        (one, other): score for one, other, score in pairs(NextViewed.fit(log(ABC, *walks), ABC, NOW), ABC)
+    }
+    # a was opened three times: b came next twice, c once, and once more a step later
+    assert following == {
+        ("a", "b"): pytest.approx(2 / 3, rel=1e-3),
+        ("a", "c"): pytest.approx((1 + exp(-1 / 0.7)) / 3, rel=1e-3),
+        ("b", "c"): pytest.approx(1 / 2, rel=1e-3),
+    }
+
+
+def test_of_what_is_next_the_popular_stay_in_front() -> None:
+    crowd = [click(f"x{n}", "b", ago=0.01) for n in range(50)]
+    walks = minutes(("u", "a"), ("u", "b"), ("v", "a"), ("v", "c"), ("w", "a"), ("w", "b"))
+    fitted = NextViewed.fit(log(ABC, *walks, *crowd), ABC, NOW)
+    assert top(fitted, ABC, past(ABC, "a")) == {
+        "b": pytest.approx(2 / 3, rel=1e-3),
+        "c": pytest.approx(1 / 3, rel=1e-3),
+    }
+
+
+def test_what_is_next_is_asked_of_the_last_product_and_a_sixth_of_the_one_before() -> None:
+    items = shop("a", "b", "c", "d")
+    fitted = NextViewed.fit(log(items, *minutes(("u", "a"), ("u", "c"), ("v", "b"), ("v", "d"))), items, NOW)
+    asked = top(fitted, items, past(items, "a", "b"))
+    assert list(asked) == ["d", "c"]
+    assert asked["c"] / asked["d"] == pytest.approx(exp(-1.8), rel=1e-3)
+
+
+def test_who_looked_at_it_bought_that_in_the_end() -> None:
+    looked = [click("u", "a", ago=0.03), click("u", "b", ago=0.02), buy("u", "c", ago=0.01)]
+    found = {
+        (one, other): score
+        for one, other, score in pairs(ViewedThenBought.fit(log(ABC, *looked), ABC, NOW), ABC)
+    }
+    # what was only looked at is nobody's neighbour, and nothing leads back from what was bought
+    assert found == {
+        ("a", "c"): pytest.approx(exp(-1 / 20), rel=1e-3),
+        ("b", "c"): pytest.approx(1.0, rel=1e-3),
+    }
+
+
+def test_what_was_bought_on_another_day_or_much_later_was_not_looked_for() -> None:
+    days = [click("u", "a", ago=3), buy("u", "c", ago=1.9)]
+    assert list(pairs(ViewedThenBought.fit(log(ABC, *days), ABC, NOW), ABC)) == []
+
+    def after(steps: int) -> set[tuple[str, str]]:
+        between = [click("u", "b", ago=(40 - at) / 1440) for at in range(steps - 1)]
+        events = [click("u", "a", ago=50 / 1440), *between, buy("u", "c", ago=1 / 1440)]
+        return {
+            (one, other) for one, other, _ in pairs(ViewedThenBought.fit(log(ABC, *events), ABC, NOW), ABC)
+        }
+
+    assert after(20) == {("a", "c"), ("b", "c")}
+    assert after(21) == {("b", "c")}
+
+
+def test_what_all_buy_is_not_what_the_look_led_to() -> None:
+    items = shop("seen", "kin", "bestseller")
+    led = [
+        event
+        for user in "uv"
+        for event in (
+            click(user, "seen", ago=0.03),
+            buy(user, "kin", ago=0.02),
+            buy(user, "bestseller", ago=0.01),
+        )
+    ]
+    crowd = [buy(f"x{n}", "bestseller", ago=0.02) for n in range(60)]
+    found = top(ViewedThenBought.fit(log(items, *led, *crowd), items, NOW), items, past(items, "seen"))
+    assert list(found) == ["kin", "bestseller"]
+    # 2 and 62 people have it, and it is one step further away
+    assert found["bestseller"] / found["kin"] == pytest.approx((62 / 2) ** -0.4 * exp(-1 / 20), rel=1e-3)
 
 
 def test_the_last_occurrences_are_enough() -> None:

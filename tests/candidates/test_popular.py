@@ -6,7 +6,7 @@ from math import exp, log1p
 
 import pytest
 
-from reco_assets.candidates.popular import CategoryPopular, Popular
+from reco_assets.candidates.popular import BrandPopular, CategoryPopular, Popular
 from tests.candidates.shops import NOW, Product, buy, cart, click, log, past, shop, top
 
 ABC = shop("a", "b", "c")
@@ -81,3 +81,33 @@ def test_a_category_lists_a_hundred_at_the_most() -> None:
     items = shop(*(Product(f"p{n:03d}", category="all") for n in range(150)))
     source = CategoryPopular.fit(log(items), items, NOW)
     assert len(source.of_category(0)) == 100
+
+
+MAKERS = shop(
+    Product("boot1", category="boots", brand="oak"),
+    Product("boot2", category="boots", brand="elm"),
+    Product("hose1", category="hoses", brand="oak"),
+    Product("hose2", category="hoses", brand="oak"),
+    Product("plain", category="boots"),
+)
+
+
+def brand_popular() -> BrandPopular:
+    events = [buy("u", "hose1", ago=0), click("v", "boot1", ago=0), click("w", "boot2"), buy("x", "plain")]
+    return BrandPopular.fit(log(MAKERS, *events), MAKERS, NOW)
+
+
+def test_a_brand_lists_its_own_by_popularity_whatever_their_category() -> None:
+    best = top(brand_popular(), MAKERS, past(MAKERS, "hose2"))
+    assert list(best) == ["hose1", "boot1", "hose2"]
+    assert list(best.values()) == pytest.approx([1.05, 0.05 + log1p(1) / log1p(3), 0.05])
+
+
+def test_the_brands_of_a_history_share_by_what_was_done_there() -> None:
+    best = top(brand_popular(), MAKERS, past(MAKERS, cart("me", "boot2"), "hose2"))
+    assert best["boot2"] / best["hose1"] == pytest.approx(2.0 * exp(-1 / 4))
+
+
+def test_a_product_without_brand_asks_for_none_and_is_listed_by_none() -> None:
+    assert top(brand_popular(), MAKERS, past(MAKERS, "plain")) == {}
+    assert "plain" not in brand_popular().table(MAKERS)["product_id"].to_list()
