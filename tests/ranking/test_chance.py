@@ -18,6 +18,7 @@ from reco_assets.ranking.lambdamart import RankerParameters, train_ranker
 from reco_assets.ranking.split import split_time
 from reco_assets.ranking.stage import stage
 from reco_assets.ranking.training import TrainingBudget, past_bundle
+from reco_assets.recommender.ranker import shares_of
 from reco_assets.recommender.types import Floats, Policy
 
 #: A single ranker of noise leans one way or another by chance; the mean of several does not.
@@ -91,11 +92,19 @@ def taught(lessons: Lessons, train: Examples, stop: Examples) -> Doubles:
     """What the trees of a ranker of ``train`` and ``stop`` say of the decisions that neither has.
 
     They stand upon no blend: its weights are never below 0, so even one that was taught nonsense
-    prefers what a source proposes.
+    prefers what a source proposes, and is above chance by that.
     """
     parameters = RankerParameters(rounds=30, patience=30, upon_blend=False)
     ranker = train_ranker(train, stop, parameters, threads=1).ranker
     return judged(lessons.judge, ranker.score(lessons.judge.features))
+
+
+def served(lessons: Lessons, train: Examples, stop: Examples) -> tuple[Doubles, Doubles]:
+    """What the ranker says that would be served, trees upon a blend; and what its blend alone says."""
+    trained = train_ranker(train, stop, RankerParameters(rounds=30, patience=30), threads=1)
+    features = lessons.judge.features
+    blended = shares_of(features) @ np.array(trained.blend, np.float32)
+    return judged(lessons.judge, trained.ranker.score(features)), judged(lessons.judge, blended)
 
 
 def interval(runs: Doubles, dice: np.random.Generator) -> tuple[float, float]:
@@ -126,6 +135,22 @@ def test_shuffled_labels_bring_the_ranker_down_to_chance(lessons: Lessons) -> No
     low, _ = interval(real - blind, dice)
     assert low > 0.0
     assert real.mean() > CHANCE + 0.1
+
+
+def test_nor_is_what_would_be_served_better_than_the_blend_that_it_stands_upon(lessons: Lessons) -> None:
+    dice = np.random.default_rng(29)
+    real, blend = served(lessons, lessons.train, lessons.stop)
+    runs = [
+        served(lessons, shuffled(lessons.train, dice), shuffled(lessons.stop, dice))
+        for _ in range(SHUFFLES // 2)
+    ]
+    blind, below = (np.stack(part) for part in zip(*runs, strict=True))
+    assert blind.mean() <= below.mean()
+    low, _ = interval(real - blind, dice)
+    assert low > 0.0
+    # what it learned from the true labels is more than their blend says
+    low, _ = interval((real - blend)[None], dice)
+    assert low > 0.0
 
 
 def test_dealing_labels_anew_keeps_how_many_each_decision_has(lessons: Lessons) -> None:
