@@ -189,7 +189,7 @@ class Service:
             collecting = Collecting(collector, metrics, tracer)
             below = round(settings.decision_evidence * 2**SEED_BITS)
             live = Live(redis.asyncio.Redis.from_url(redis_url(settings)), settings.streams)
-            variants = Variants(settings, current.policy)
+            variants = Variants(current)
             self._parts = Parts(
                 current,
                 states,

@@ -8,10 +8,8 @@ from __future__ import annotations
 import gc
 import logging
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,19 +21,15 @@ from reco_assets.platform.notice import sign
 from reco_assets.platform.redis import connect
 from reco_assets.platform.registry import Champion
 from reco_assets.platform.settings import Settings
-from reco_assets.recommender.bundle import Bundle
-from reco_assets.recommender.integrity import verify
 from reco_serving.backlog import Backlog
 from reco_serving.last_good import LastGood
 from reco_serving.loaded import Loaded
 from reco_serving.metrics import Metrics
+from reco_serving.opening import Opening, why
 from reco_serving.policy import PolicyWatch
-from reco_serving.products import ProductFeed
 from reco_serving.recordings import Recordings
-from reco_serving.rehearsal import RECORDED, Case, answerable, synthetic, warm
-from reco_serving.trial import Bounds, tried
-from reco_serving.turns import turn
-from reco_serving.verdicts import Mark, Verdicts, mark_of
+from reco_serving.rehearsal import RECORDED, Case
+from reco_serving.verdicts import Mark, mark_of
 
 #: Pause between two looks at the registry, at the stream of product changes and at the stream of events.
 PAUSE_SECONDS: Final = 1.0
@@ -43,10 +37,6 @@ PAUSE_SECONDS: Final = 1.0
 GLANCE_SECONDS: Final = 0.1
 #: A worker takes no requests for so long, at the most, while it looks for its first bundle.
 FIRST_LOOK_SECONDS: Final = 60.0
-#: Share of the default deadline that a new bundle's answers may take, whatever the old one's take.
-SHARE_OF_DEADLINE: Final = 0.1
-
-_TURN: Final = "loading.lock"
 
 log = logging.getLogger("reco.bundle")
 
@@ -71,8 +61,7 @@ class Current:
     recordings: Recordings = field(init=False, repr=False)
     disk_trouble: str | None = None
     _refused: Mark | None = field(default=None, repr=False)
-    _mark: Mark = field(default=("", 0), repr=False)
-    _before: tuple[Loaded, Mark] | None = field(default=None, repr=False)
+    _before: Loaded | None = field(default=None, repr=False)
     _looked: threading.Event = field(default_factory=threading.Event, repr=False)
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)
     _thread: threading.Thread | None = field(default=None, repr=False)
@@ -128,19 +117,15 @@ class Current:
             return  # nothing about it has changed, and ``trouble`` says what is wrong
         try:
             again = self._again(mark)
-            with self._turn() if again is None else nullcontext(), _uncollected():
-                loaded = again or self._load(champion, mark, client)
+            loaded = again or self._load(champion, mark, client)
         except Exception as error:
             # whatever is wrong with it, what serves goes on; a file that is mended is tried again
-            told = (
-                str(error) if isinstance(error, RecoError | OSError) else f"{type(error).__name__}: {error}"
-            )
-            self._alert(f"version {champion.version} is refused: {told}", alarm=True)
+            self._alert(f"version {champion.version} is refused: {why(error)}", alarm=True)
             self.metrics.guards.swaps.labels("refused").inc()
             self._refused = mark
             self._serve_last_good(client)
             return
-        self._swap(loaded, mark, "served" if again is None else "returned")
+        self._swap(loaded, "served" if again is None else "returned")
         self.recordings.keep(tuple(self.recorded), at_once=True)
         self.trouble, self._refused = None, None
         self._keep(champion)
@@ -150,18 +135,12 @@ class Current:
 
         It has been tried, and it is warm: going back need not wait for more.
         """
-        if self._before is None or self._before[1] != mark:
+        loaded = self._before
+        if loaded is None or loaded.mark != mark:
             return None
-        loaded = self._before[0]
         self._fresh(loaded.feed.follow)
         loaded.rules = self.policy.rules_of(loaded.bundle)
         return loaded
-
-    def _turn(self) -> AbstractContextManager[None]:
-        """While visitors are answered, one worker after the other takes a new bundle."""
-        if self.loaded is None:
-            return nullcontext()
-        return turn(self.last_good.root / _TURN)
 
     def _keep(self, champion: Champion) -> None:
         try:
@@ -173,37 +152,12 @@ class Current:
         else:
             self.disk_trouble = None
 
-    def _load(self, champion: Champion, mark: Mark, client: redis.Redis) -> Loaded:
-        """The bundle of ``champion``, whole, warm, and not worse than what serves.
+    def opening(self) -> Opening:
+        """What a bundle that is opened now is held against."""
+        return Opening(self.settings, self.loaded, tuple(self.recorded))
 
-        Of the workers of a machine that all serve the same, the first finds out for the others.
-        """
-        verdicts = Verdicts(self.last_good.root)
-        passed = self.loaded is not None and verdicts.passed(mark, self._mark)
-        if not passed:
-            verify(champion.folder)
-        bundle = Bundle.load(champion.folder)
-        rules = self.policy.rules_of(bundle)
-        feed = ProductFeed(client, bundle)
-        loaded = Loaded(bundle, champion, feed, time.time_ns() // 1000, rules)
-        self._fresh(loaded.feed.load)
-        old = self.loaded
-        warm(loaded)
-        if passed:
-            log.info("bundle %s has passed in another worker", bundle.version)
-            return loaded
-        bounds = Bounds(
-            self.settings.swap_overlap,
-            self.settings.swap_slower,
-            SHARE_OF_DEADLINE * self.settings.deadline_ms / 1e3,
-        )
-        # of a shop that is another one by now, none may be left
-        cases = answerable(tuple(self.recorded), loaded) or synthetic(old.bundle if old else bundle)
-        found = tried(loaded, old, cases, bounds, time.time_ns() // 1000)
-        log.info("bundle %s on %d requests: %s", bundle.version, len(cases), found)
-        if old is not None:
-            verdicts.note(mark, self._mark)
-        return loaded
+    def _load(self, champion: Champion, mark: Mark, client: redis.Redis) -> Loaded:
+        return self.opening().open(champion, mark, client, self.policy.rules_of, self._fresh)
 
     def _serve_last_good(self, client: redis.Redis) -> None:
         """Where nothing serves, serve what served last on this machine."""
@@ -214,7 +168,7 @@ class Current:
             return
         try:
             mark = mark_of(champion.version, champion.folder)
-            self._swap(self._load(champion, mark, client), mark)
+            self._swap(self._load(champion, mark, client))
         except Exception as error:
             self._alert(f"the last good version {champion.version} cannot be served either: {error}")
             return
@@ -235,11 +189,10 @@ class Current:
         else:
             self.products_trouble = None
 
-    def _swap(self, loaded: Loaded, mark: Mark, outcome: str = "served") -> None:
+    def _swap(self, loaded: Loaded, outcome: str = "served") -> None:
         if self.loaded is not None:
             self.metrics.bundle.labels(self.loaded.bundle.version).set(0)
-            self._before = (self.loaded, self._mark)
-        self._mark = mark
+            self._before = self.loaded
         self.metrics.bundle.labels(loaded.bundle.version).set(1)
         self.metrics.guards.swaps.labels(outcome).inc()
         self.loaded = loaded
@@ -280,13 +233,3 @@ class Current:
         for _ in range(round(PAUSE_SECONDS / GLANCE_SECONDS)):
             if self._stop.wait(GLANCE_SECONDS) or sign(self.settings, client) != signed:
                 return
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without the collector, which would walk over half a bundle while visitors wait for the interpreter."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()

@@ -52,6 +52,15 @@ def _swaps() -> Counter:
     )
 
 
+def _openings() -> Counter:
+    return bentoml.metrics.Counter(
+        name="reco_openings_total",
+        documentation="Bundles of experiments and canaries by what became of them: opened, or refused "
+        "while the experiment that needs them does not run.",
+        labelnames=["outcome"],
+    )
+
+
 def _denied() -> Counter:
     return bentoml.metrics.Counter(
         name="reco_denied_total",
@@ -69,4 +78,5 @@ class Guards:
     breaker: Gauge = field(default_factory=_breaker)
     opened: Counter = field(default_factory=_opened)
     swaps: Counter = field(default_factory=_swaps)
+    openings: Counter = field(default_factory=_openings)
     denied: Counter = field(default_factory=_denied)

@@ -39,7 +39,7 @@ def health(
     if current.products_trouble is not None and loaded is not None:
         missing.append(f"product features: {current.products_trouble}; they stay as they were")
     if experiments_trouble is not None:
-        missing.append(f"experiments: {experiments_trouble}; the one that needs it has not begun here")
+        missing.append(f"experiments: {experiments_trouble}")
     if keys_trouble is not None:
         missing.append(f"keys: {keys_trouble}")
     if current.disk_trouble is not None:

@@ -10,6 +10,7 @@ from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.policy.rules import Rules
 from reco_serving.ladder import Cost
 from reco_serving.products import ProductFeed
+from reco_serving.verdicts import NO_MARK, Mark
 
 
 @dataclass
@@ -24,6 +25,8 @@ class Loaded:
         UTC microseconds.
     rules
         The policy that it is served with; another file replaces it as a whole.
+    mark
+        Of its files when it was opened.
     costs
         What an answer of each rung takes, as the worker has measured it; empty before it is warm.
     counted
@@ -35,6 +38,7 @@ class Loaded:
     feed: ProductFeed
     loaded_at: int
     rules: Rules
+    mark: Mark = NO_MARK
     costs: dict[str, Cost] = field(default_factory=dict)
     counted: tuple[int, int] = (0, 0)
 

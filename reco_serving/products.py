@@ -47,36 +47,40 @@ class ProductFeed:
     at: int = 0
     steady: threading.Lock = field(default_factory=threading.Lock, repr=False)
     renewed: Callable[[], object] = field(default=lambda: None, repr=False)
+    #: Two threads may have a bundle in common for a moment, a champion's and an experiment's.
+    _one: threading.RLock = field(default_factory=threading.RLock, repr=False)
     _seen: bytes = field(default=_NEVER, repr=False)
 
     def load(self) -> int:
         """Read every product; how many had a value. Changes announced meanwhile are seen afterwards."""
-        newest = cast("list[_Entry]", self.client.xrevrange(keys.PRODUCT_CHANGES, count=1))
-        self._seen = newest[0][0] if newest else _NEVER
-        told = self.client.get(keys.PRODUCT_EPOCH)
-        epoch = int(told) if told is not None else -1
-        at = int(newest[0][1].get(b"at", 0)) if newest else 0
-        return self._apply(np.arange(len(self.bundle.items), dtype=np.int32), epoch, at)
+        with self._one:
+            newest = cast("list[_Entry]", self.client.xrevrange(keys.PRODUCT_CHANGES, count=1))
+            self._seen = newest[0][0] if newest else _NEVER
+            told = self.client.get(keys.PRODUCT_EPOCH)
+            epoch = int(told) if told is not None else -1
+            at = int(newest[0][1].get(b"at", 0)) if newest else 0
+            return self._apply(np.arange(len(self.bundle.items), dtype=np.int32), epoch, at)
 
     def follow(self) -> int:
         """Read what was announced since; how many products changed."""
-        entries = cast("list[_Entry]", self.client.xrange(keys.PRODUCT_CHANGES, min=self._seen))
-        if self._seen == _NEVER:
-            fresh = entries
-        elif not entries or entries[0][0] != self._seen:
-            return self.load()  # the stream was cut behind us: what it said is lost
-        else:
-            fresh = entries[1:]
-        if not fresh:
-            return 0
-        if any(not entry[b"keys"] for _, entry in fresh):
-            return self.load()
-        changed = np.unique(np.concatenate([unpack_keys(entry[b"keys"]) for _, entry in fresh]))
-        rows = self.bundle.items.rows(changed)
-        last = fresh[-1][1]
-        applied = self._apply(rows[rows >= 0], int(last[b"epoch"]), int(last.get(b"at", 0)))
-        self._seen = fresh[-1][0]
-        return applied
+        with self._one:
+            entries = cast("list[_Entry]", self.client.xrange(keys.PRODUCT_CHANGES, min=self._seen))
+            if self._seen == _NEVER:
+                fresh = entries
+            elif not entries or entries[0][0] != self._seen:
+                return self.load()  # the stream was cut behind us: what it said is lost
+            else:
+                fresh = entries[1:]
+            if not fresh:
+                return 0
+            if any(not entry[b"keys"] for _, entry in fresh):
+                return self.load()
+            changed = np.unique(np.concatenate([unpack_keys(entry[b"keys"]) for _, entry in fresh]))
+            rows = self.bundle.items.rows(changed)
+            last = fresh[-1][1]
+            applied = self._apply(rows[rows >= 0], int(last[b"epoch"]), int(last.get(b"at", 0)))
+            self._seen = fresh[-1][0]
+            return applied
 
     def _apply(self, rows: Int32s, epoch: int, at: int) -> int:
         """Read the products ``rows``, then put them in together: no answer is made from half of an epoch."""

@@ -13,6 +13,8 @@ from reco_serving.whole_file import write_whole
 
 #: A version, and when its files were changed last.
 Mark: TypeAlias = tuple[str, int]
+#: Of what did not come from files.
+NO_MARK: Final[Mark] = ("", 0)
 
 _FILE: Final = "tried.json"
 #: The workers of a machine look at the registry every second; what was found long ago may hold no more.

@@ -33,6 +33,8 @@ def at_zero(metrics: Metrics, endpoints: tuple[str, ...]) -> None:
     guards = metrics.guards
     for priority in Priority:
         guards.shed.labels(priority.name)
+    for outcome in ("opened", "refused"):
+        guards.openings.labels(outcome)
     for outcome in ("served", "returned", "refused"):
         guards.swaps.labels(outcome)
     for reason in _DENIED:

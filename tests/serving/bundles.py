@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -65,3 +66,11 @@ def bundle(version: str) -> Bundle:
         product_matrix=np.ones((PRODUCTS, len(PRODUCT_FEATURES)), np.float32),
         ranker=None,
     )
+
+
+def damage(folder: Path) -> None:
+    """Flip the bits of one byte of the product features of the bundle in ``folder``."""
+    file = folder / "arrays" / "product_matrix.npy"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 0xFF
+    file.write_bytes(content)

@@ -171,6 +171,7 @@ def metrics() -> Metrics:
             breaker=Gauge("breaker", "-", ["dependency"], registry=own),
             opened=Counter("opened", "-", ["dependency"], registry=own),
             swaps=Counter("swaps", "-", ["outcome"], registry=own),
+            openings=Counter("openings", "-", ["outcome"], registry=own),
             denied=Counter("denied", "-", ["reason"], registry=own),
         ),
         freshness=Freshness(

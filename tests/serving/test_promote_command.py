@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 from reco_assets.platform.registry import Registry
+from tests.serving.bundles import damage
 from tests.serving.conftest import Running
 
 _SWAPS = r'reco_swaps_total\{outcome="(\w+)"\} (\S+)'
@@ -50,10 +51,7 @@ def test_a_version_is_promoted_and_taken_back(fresh: Running) -> None:
 def test_a_damaged_version_is_refused_and_the_old_one_stays(fresh: Running) -> None:
     before = serving(fresh)
     version = fresh.register("damaged")
-    file = Registry(fresh.settings).folder(version) / "arrays" / "product_matrix.npy"
-    content = bytearray(file.read_bytes())
-    content[-1] ^= 0xFF
-    file.write_bytes(content)
+    damage(Registry(fresh.settings).folder(version))
     done = reco(fresh, "promote", version)
     assert done.returncode == 1
     assert f"version {version} is refused" in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,19 +15,21 @@ from reco_assets.experiments.board import Board, ramp, start, stop
 from reco_assets.experiments.definition import Experiment, Variant
 from reco_assets.experiments.store import Store, keep
 from reco_assets.platform.redis import open_redis, start_redis
-from reco_assets.platform.registry import Champion
+from reco_assets.platform.registry import Champion, Registry
 from reco_assets.platform.settings import Settings
 from reco_assets.platform.streams.redis_stream import RedisStream
 from reco_assets.recommender.policy.rules import Rules
+from reco_serving.backlog import Backlog
 from reco_serving.choices import DEFAULT
+from reco_serving.current import Current
 from reco_serving.decisions import KEPT
 from reco_serving.loaded import Loaded
-from reco_serving.policy import PolicyWatch
+from reco_serving.metrics import Metrics
 from reco_serving.products import ProductFeed
 from reco_serving.variants import Variants
 from tests.experiments.builders import experiment
 from tests.online.conftest import free_port
-from tests.serving.bundles import bundle
+from tests.serving.bundles import bundle, damage
 from tests.serving.conftest import Running, until
 
 USERS = [f"user-{number}" for number in range(60)]
@@ -113,6 +116,26 @@ def test_a_bundle_that_is_not_there_lets_nobody_in_and_is_named(fresh: Running, 
     assert {variant for variant, _ in shown(fresh).values()} == {DEFAULT}
 
 
+def test_a_damaged_bundle_keeps_its_experiment_closed_and_no_other(
+    fresh: Running, experiments: Store
+) -> None:
+    version, before = fresh.register("bit-flipped"), refused(fresh)
+    damage(Registry(fresh.settings).folder(version))
+    begun(experiments, experiment("damaged", Variant("next", version)), 0.1, 0.1)
+    begun(experiments, experiment("whole", Variant("plain", policy={"explore": 0.0})), 0.4, 0.4)
+    until(lambda: "product_matrix.npy is not what was written" in str(fresh.health()["missing"]), "refused")
+    until(lambda: "whole:plain" in {variant for variant, _ in shown(fresh).values()}, "the other runs")
+    assert not any("damaged" in variant for variant, _ in shown(fresh).values())
+    assert refused(fresh) == before + 1
+
+
+def refused(service: Running) -> int:
+    """How many bundles of experiments were refused so far."""
+    found = re.search(r'reco_openings_total\{outcome="refused"\} (\S+)', service.client.get("/metrics").text)
+    assert found is not None
+    return int(float(found[1]))
+
+
 def served(settings: Settings, name: str = "one") -> Loaded:
     """A champion of this process."""
     made = bundle(name)
@@ -120,11 +143,11 @@ def served(settings: Settings, name: str = "one") -> Loaded:
     return Loaded(made, Champion("1", settings.home), feed, 0, Rules(made))
 
 
-def test_without_redis_a_worker_starts_with_what_it_last_knew(tmp_path: Path) -> None:
+def test_without_redis_a_worker_starts_with_what_it_last_knew(tmp_path: Path, metrics: Metrics) -> None:
     settings = Settings(home=tmp_path, redis_port=free_port())
     board = start(Board(), experiment("x", Variant("blue", policy={"explore": 0.0})), (0.5, 0.5), 1)
     keep(tmp_path / "experiments" / "known.json", board)
-    variants, champion = Variants(settings, PolicyWatch(settings)), served(settings)
+    variants, champion = Variants(Current(settings, metrics, Backlog(settings, metrics))), served(settings)
     variants.start()
     try:
         until(lambda: variants.of("u1", champion).variant != DEFAULT, "it is laid out")
@@ -135,12 +158,13 @@ def test_without_redis_a_worker_starts_with_what_it_last_knew(tmp_path: Path) ->
     assert {one.changes["explore"] for one in choices.values() if one.variant == "x:blue"} == {0.0}
 
 
-def test_a_new_champion_and_a_ramp_move_nobody(tmp_path: Path) -> None:
+def test_a_new_champion_and_a_ramp_move_nobody(tmp_path: Path, metrics: Metrics) -> None:
     settings = Settings(home=tmp_path, redis_port=free_port())
     settings.home.joinpath("mlflow").mkdir()
     start_redis(settings)
     with open_redis(settings) as client:
-        store, variants = Store.of(settings, client), Variants(settings, PolicyWatch(settings))
+        store = Store.of(settings, client)
+        variants = Variants(Current(settings, metrics, Backlog(settings, metrics)))
         champion = served(settings)
         begun(store, experiment("x"), 0.2, 0.2)
         variants.look(client)

@@ -12,7 +12,7 @@ import redis
 
 from reco_assets.platform.registry import Registry
 from reco_assets.platform.settings import Settings
-from reco_serving import current as watched
+from reco_serving import opening as watched
 from reco_serving.backlog import Backlog
 from reco_serving.current import Current
 from reco_serving.metrics import Metrics
