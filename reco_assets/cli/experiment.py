@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 import redis
@@ -31,6 +31,9 @@ from reco_assets.platform.settings import Settings
 experiment_app = typer.Typer(
     no_args_is_help=True, help="Start, ramp, stop and look at experiments.", rich_markup_mode="markdown"
 )
+
+
+_CONTROL: Final = "control"
 
 
 @experiment_app.command("start")
@@ -68,7 +71,7 @@ def start(
 
     * `reco experiment start variety --variant varied=10% --set varied.diversity=0.3`
 
-    * `reco experiment start ranker-8 --variant new=50% --bundle new=8 --metric revenue_per_user`
+    * `reco experiment start ranker-8 --variant new=50% --bundle new=8 --bundle control=7`
 
     * `reco experiment start caps --variant wide=20% --policy wide=wide.json --layer rules --guard none`
     """
@@ -76,15 +79,17 @@ def start(
     shares = {name: percent(text) for name, text in by_variant(variant).items()}
     bundles = {name: named_bundle(settings, text) for name, text in by_variant(bundle or []).items()}
     policies = changes(by_variant(policy or []), set_ or [])
-    for unknown in (bundles.keys() | policies.keys()) - shares.keys():
+    for unknown in (bundles.keys() | policies.keys()) - {_CONTROL, *shares}:
         raise BadInput(f"there is no variant {unknown!r}", hint=f"give it a share: --variant {unknown}=10%")
-    variants = tuple(Variant(one, bundles.get(one, CHAMPION), policies.get(one, {})) for one in shares)
+    variants = tuple(
+        Variant(one, bundles.get(one, CHAMPION), policies.get(one, {})) for one in (_CONTROL, *shares)
+    )
     rails = GUARDRAILS if guard is None else tuple(guardrail(text) for text in guard if text != "none")
     made = Experiment(
         name=name,
         layer=layer,
         salt=salt,
-        variants=(Variant("control"), *variants),
+        variants=variants,
         metrics=tuple(metric) if metric else ("ctr", "conversion", "revenue_per_user"),
         guardrails=rails,
         level=level,
