@@ -35,6 +35,10 @@ class Moved:
 
 def promote(
     version: Annotated[str, typer.Argument(help="Version of the bundle in the registry.")],
+    canary: Annotated[
+        str | None,
+        typer.Option(help="Share of the users, e.g. 5%, who alone are answered by it; nothing is promoted."),
+    ] = None,
     wait: Wait = 10.0,
     as_json: AsJson = False,
 ) -> None:
@@ -43,13 +47,24 @@ def promote(
     The service tries it first: a version that is damaged, fails, is too slow or answers something else
     entirely is refused, and the one that serves stays.
 
+    With `--canary` it starts what `reco canary start` does: a share of the users is answered by the
+    version, as many are held against them, and a broken guardrail takes it back. That is not waited for.
+
     Examples:
 
     * `reco promote 12`
 
+    * `reco promote 12 --canary 5%`
+
     * `reco promote 12 --wait 0`
     """
     settings = Settings()
+    if canary is not None:
+        # who only promotes need not wait for what experiments import
+        from reco_assets.cli.canary import begin
+
+        begin(settings, version, canary, as_json)
+        return
     begun = time.monotonic()
     before = promotion.promote(settings, version, time.time_ns() // 1_000_000)
     _tell(settings, version, before, begun, wait, as_json)

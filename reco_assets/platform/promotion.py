@@ -25,6 +25,20 @@ _Tags = dict[str, str]
 _REFUSED: Final = "train with `reco materialize`, or name a version of the registry"
 
 
+def promoted(settings: Settings) -> str | None:
+    """The version that is champion; None where none is.
+
+    Raises
+    ------
+    MissingBundle
+        There is no registry yet.
+    MissingDependency
+        The registry does not answer.
+    """
+    with closing(_open(settings)) as registry:
+        return registry.champion()
+
+
 def promote(settings: Settings, version: str, at_ms: int) -> str | None:
     """Make ``version`` the champion; the version that it was before. ``at_ms``: UTC milliseconds.
 
