@@ -32,7 +32,7 @@ from reco_serving.collector import Collector
 from reco_serving.current import Current
 from reco_serving.decisions import KEPT, DecisionLog
 from reco_serving.door import Door
-from reco_serving.endpoints import NO_BUNDLE, Answer, Endpoint, Parts
+from reco_serving.endpoints import Answer, Endpoint, Parts, no_bundle
 from reco_serving.evidence import SEED_BITS
 from reco_serving.explaining import explain
 from reco_serving.gate import Gate
@@ -115,6 +115,11 @@ def _cheapest(current: Current, now: float) -> float:
     """Seconds that an answer takes at the least; nothing before there are any."""
     loaded = current.loaded
     return loaded.costs[POPULAR].expected(now) if loaded is not None else 0.0
+
+
+def _refused(refusal: Refusal) -> Response:
+    headers = {name.decode(): value.decode() for name, value in refusal.headers}
+    return Response(refusal.body, refusal.status, headers, "application/json")
 
 
 class Service:
@@ -250,15 +255,14 @@ class Service:
     async def _ready(self, request: HttpRequest) -> Response:
         loaded = self.parts.current.loaded
         if loaded is None:
-            refused = Refusal(503, "bundle", self.parts.current.trouble or NO_BUNDLE)
-            return Response(refused.body, 503, media_type="application/json")
+            return _refused(no_bundle(self.parts.current))
         return Response(encode(Ready(loaded.bundle.version)), media_type="application/json")
 
     async def _explain(self, request: HttpRequest) -> Response:
         try:
             told = await explain(self.parts, Settings(), request.path_params["recommendation_id"])
         except Refusal as refusal:
-            return Response(refusal.body, refusal.status, media_type="application/json")
+            return _refused(refusal)
         return Response(encode(told), media_type="application/json")
 
     async def _snippet(self, request: HttpRequest) -> Response:

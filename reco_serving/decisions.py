@@ -26,6 +26,8 @@ _PAUSE_SECONDS: Final = 0.1
 #: Pause between two attempts at a stream that does not take records, perhaps for days.
 _TROUBLED_SECONDS: Final = 1.0
 _BATCH: Final = 200
+#: What the thread may take to end: two attempts at a Redis that does not answer, five seconds each.
+_END_SECONDS: Final = 12.0
 
 log = logging.getLogger("reco.decisions")
 
@@ -73,7 +75,7 @@ class DecisionLog:
         """Write what is left, as far as the stream takes it, and end the thread."""
         self._stop.set()
         if self._thread is not None:
-            self._thread.join(timeout=5.0)
+            self._thread.join(timeout=_END_SECONDS)
 
     def flush(self) -> int:
         """Write up to a batch; how many. Records stay in the buffer where the stream refuses them.
@@ -117,3 +119,7 @@ class DecisionLog:
                 self._stop.wait(_PAUSE_SECONDS)
         while self.flush():
             pass
+        if self._buffer:
+            left = len(self._buffer)
+            self.metrics.decisions.labels("dropped").inc(left)
+            log.warning("%d decision records end with this worker: %s", left, self.trouble)

@@ -13,15 +13,21 @@ from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as Asked
 
 from reco_serving.access import Rule, rule_of
+from reco_serving.calls import DEADLINE, PRIORITY
 from reco_serving.http import JSON, Header, Refusal, answer
 from reco_serving.keyring import Keyring
+from reco_serving.tracing import TRACEPARENT
 
+_AUTHORIZATION: Final = b"authorization"
+_KEY: Final = b"x-api-key"
 _BEARER: Final = b"bearer "
 _IN_QUERY: Final = b"key="
 _CHALLENGE: Final[Header] = (b"www-authenticate", b'Bearer realm="reco"')
+#: Every header of a request that the service reads, beside those that pages may send anyway.
+_READ: Final = (_AUTHORIZATION, _KEY, b"content-type", DEADLINE, PRIORITY, TRACEPARENT)
 _PREFLIGHT: Final[tuple[Header, ...]] = (
     (b"access-control-allow-methods", b"POST, GET"),
-    (b"access-control-allow-headers", b"authorization, content-type, traceparent, x-api-key, x-deadline-ms"),
+    (b"access-control-allow-headers", b", ".join(sorted(_READ))),
     (b"access-control-max-age", b"86400"),
 )
 
@@ -86,9 +92,9 @@ class Door:
 
 def _key_of(scope: Asked, rule: Rule) -> bytes | None:
     for name, value in scope["headers"]:
-        if name == b"x-api-key":
+        if name == _KEY:
             return bytes(value).strip()
-        if name == b"authorization" and value[: len(_BEARER)].lower() == _BEARER:
+        if name == _AUTHORIZATION and value[: len(_BEARER)].lower() == _BEARER:
             return bytes(value[len(_BEARER) :]).strip()
     if rule.key_in_query:
         for part in scope["query_string"].split(b"&"):

@@ -20,7 +20,7 @@ from reco_serving.calls import Call, call_of
 from reco_serving.current import Current
 from reco_serving.decisions import DecisionLog
 from reco_serving.gate import HEADROOM, Gate
-from reco_serving.http import JSON, Header, Refusal, answer, encode, posted
+from reco_serving.http import JSON, RETRY_AFTER, Header, Refusal, answer, encode, posted
 from reco_serving.intake import Collecting
 from reco_serving.ladder import CHEAP, LADDER, affordable
 from reco_serving.live import Live
@@ -36,6 +36,11 @@ NO_BUNDLE: Final = (
 )
 
 log = logging.getLogger("reco.answers")
+
+
+def no_bundle(current: Current) -> Refusal:
+    """What is answered while nothing serves."""
+    return Refusal(503, "bundle", current.trouble or NO_BUNDLE, RETRY_AFTER)
 
 
 @dataclass
@@ -64,7 +69,7 @@ class Parts:
         """The bundle that serves; answers 503 where there is none yet."""
         loaded = self.current.loaded
         if loaded is None:
-            raise Refusal(503, "bundle", self.current.trouble or NO_BUNDLE)
+            raise no_bundle(self.current)
         return loaded
 
     def rung(self, loaded: Loaded, call: Call, now: float) -> str:

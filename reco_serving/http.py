@@ -23,6 +23,8 @@ BODY_SECONDS: Final = 10.0
 Header = tuple[bytes, bytes]
 
 JSON: Final[Header] = (b"content-type", b"application/json")
+#: When a client may try again that was refused for a reason which nobody can put a time to.
+RETRY_AFTER: Final[Header] = (b"retry-after", b"5")
 encode: Final = msgspec.json.Encoder().encode
 
 

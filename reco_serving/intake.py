@@ -12,15 +12,13 @@ from starlette.types import Receive, Scope, Send
 from reco_assets.errors import BadRequest
 from reco_serving.collector import Collector, Refused
 from reco_serving.events import collect
-from reco_serving.http import JSON, Header, Refusal, answer, encode, posted
+from reco_serving.http import JSON, RETRY_AFTER, Header, Refusal, answer, encode, posted
 from reco_serving.metrics import Metrics
 from reco_serving.replies import Fault
 from reco_serving.replies import Refused as RefusedBody
 from reco_serving.tracing import Part, Trace, Tracer
 
 PATH: Final = "/events"
-#: Seconds after which a client that was refused may try again.
-RETRY_AFTER: Final[Header] = (b"retry-after", b"5")
 
 
 @dataclass(frozen=True)

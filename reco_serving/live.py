@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 import redis.asyncio
 
 from reco_assets.online import keys
-from reco_serving.http import Refusal
+from reco_serving.http import RETRY_AFTER, Refusal
 
 #: Pause before Redis is asked again after it was lost.
 PAUSE_SECONDS: Final = 1.0
@@ -87,9 +87,7 @@ class Live:
             429: too many streams are open.
         """
         if self._count >= self.most:
-            raise Refusal(
-                429, "session_id", f"{self.most} streams are open here: try again", (b"retry-after", b"5")
-            )
+            raise Refusal(429, "session_id", f"{self.most} streams are open here: try again", RETRY_AFTER)
         channel, following = keys.session(session_id).encode(), Following()
         others = self._sessions[channel]
         others.add(following)

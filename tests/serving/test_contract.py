@@ -21,6 +21,8 @@ def test_without_a_bundle_it_runs_and_says_what_is_missing(service: Running) -> 
     assert service.at_first["readyz"].status_code == 503
     assert service.at_first["ready"].status_code == 503
     assert "reco materialize" in service.at_first["ready"].json()["error"]["reason"]
+    # a client that waits so long may find one
+    assert recommend.headers["retry-after"] == service.at_first["ready"].headers["retry-after"] == "5"
 
 
 def test_health_names_the_bundle_and_since_when(service: Running) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -56,6 +57,19 @@ def test_records_wait_for_redis_and_the_oldest_give_way(metrics: Metrics) -> Non
     assert len(log._buffer) == BUFFERED
     assert log._buffer[0].recommendation_id == "d3"
     assert log._buffer[-1].recommendation_id == f"d{BUFFERED + 2}"
+
+
+def test_records_that_end_with_their_worker_are_counted_and_told_of(
+    metrics: Metrics, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = redis.Redis(port=free_port(), retry=Retry(NoBackoff(), 0))
+    log = DecisionLog(stream_in(away), metrics)
+    for number in range(3):
+        log.add(decided(f"d{number}"))
+    log.start()
+    log.stop()
+    assert count(metrics, "dropped") == 3
+    assert "3 decision records end with this worker: " in caplog.text
 
 
 def test_a_stream_that_nobody_drains_fills_up_and_costs_one_record_an_attempt(

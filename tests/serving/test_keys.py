@@ -22,6 +22,7 @@ from reco_assets.errors import BadInput
 from reco_assets.platform.settings import Settings
 from reco_serving.access import OTHER, PATHS, Scope, named, rule_of
 from reco_serving.bucket import Bucket
+from reco_serving.calls import DEADLINE, PRIORITY
 from reco_serving.door import Door
 from reco_serving.keyring import Keyring, check_exposed, on_loopback
 from reco_serving.keys import RANDOM_BYTES, new_key, read_keys, write_keys
@@ -203,7 +204,9 @@ def test_pages_of_known_origins_may_ask_what_pages_may(tmp_path: Path) -> None:
     ours = {"origin": "https://shop.example"}
     status, headers, _ = enter(own, "/recommend", method="OPTIONS", **ours)
     assert (status, headers["access-control-allow-origin"]) == (204, "https://shop.example")
-    assert "x-api-key" in headers["access-control-allow-headers"]
+    allowed = headers["access-control-allow-headers"].split(", ")
+    assert {"authorization", "x-api-key", "content-type", "traceparent"} <= set(allowed)
+    assert {DEADLINE.decode(), PRIORITY.decode()} <= set(allowed)
     assert enter(own, "/recommend", key, **ours)[1]["access-control-allow-origin"] == "https://shop.example"
     # a page may read why it was refused
     assert enter(own, "/recommend", **ours)[1]["access-control-allow-origin"] == "https://shop.example"
