@@ -34,6 +34,7 @@ from reco_serving.decisions import KEPT, DecisionLog
 from reco_serving.door import Door
 from reco_serving.endpoints import Answer, Endpoint, Parts, no_bundle
 from reco_serving.evidence import SEED_BITS
+from reco_serving.explaining import PATH as EXPLAIN_PATH
 from reco_serving.explaining import explain
 from reco_serving.gate import Gate
 from reco_serving.health import health
@@ -52,15 +53,17 @@ from reco_serving.personal import (
     answer_rank,
     answer_recently_viewed,
 )
-from reco_serving.recommending import answer_batch, answer_recommend, listed
+from reco_serving.recommending import answer_batch, answer_recommend
 from reco_serving.related import answer_similar, answer_trending
 from reco_serving.replies import Health, Ready
 from reco_serving.results import results_page
 from reco_serving.sinks import open_sink
 from reco_serving.state import StateReader
+from reco_serving.streamed import listed
+from reco_serving.streaming import NAME as STREAM_NAME
 from reco_serving.streaming import PATH as STREAM_PATH
 from reco_serving.streaming import Streaming
-from reco_serving.tracing import Tracer
+from reco_serving.tracing import Tracer, traced
 from reco_serving.variants import Variants
 from reco_serving.zero import at_zero
 
@@ -145,7 +148,7 @@ class Service:
                 Route("/reco.js", self._snippet, methods=["GET"]),
                 Route("/health", self._health, methods=["GET"]),
                 Route("/ready", self._ready, methods=["GET"]),
-                Route("/explain/{recommendation_id}", self._explain, methods=["GET", "POST"]),
+                Route(EXPLAIN_PATH, self._explain, methods=["GET", "POST"]),
                 Route("/", self._page, methods=["GET"]),
                 Route("/experiments", self._experiments, methods=["GET"]),
                 Route("/docs.json", self._document, methods=["GET"]),
@@ -178,7 +181,7 @@ class Service:
         if settings.log_format == "json":
             log_as_json()
         metrics, tracer = Metrics(), Tracer.open(settings)
-        at_zero(metrics, tuple(map(named_endpoint, self.hot)))
+        at_zero(metrics, tuple(map(named_endpoint, self.hot)), (*map(named_endpoint, _ANSWERS), STREAM_NAME))
         current = Current(settings, metrics, Backlog(settings, metrics))
         keyring = Keyring(settings)
         keyring.look(time.monotonic())
@@ -259,8 +262,10 @@ class Service:
         return Response(encode(Ready(loaded.bundle.version)), media_type="application/json")
 
     async def _explain(self, request: HttpRequest) -> Response:
+        begun, headers = time.perf_counter(), request.headers.raw
         try:
-            told = await explain(self.parts, Settings(), request.path_params["recommendation_id"])
+            with traced(self.parts.tracer, EXPLAIN_PATH, headers, begun, request.method) as trace:
+                told = await explain(self.parts, Settings(), request.path_params["recommendation_id"], trace)
         except Refusal as refusal:
             return _refused(refusal)
         return Response(encode(told), media_type="application/json")

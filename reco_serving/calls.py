@@ -32,12 +32,13 @@ _PRIORITIES: Final = {one.name.encode(): one for one in Priority}
 class Call:
     """One request while it is answered; moments are seconds of ``time.perf_counter``.
 
-    ``trace`` is where a traced one writes down its parts.
+    ``endpoint`` is whom metrics call it by; ``trace`` is where a traced one writes down its parts.
     """
 
     started: float
     deadline: float
     priority: Priority
+    endpoint: str
     trace: Trace | None = None
 
     @property
@@ -47,7 +48,11 @@ class Call:
 
 
 def call_of(
-    headers: Iterable[Header], started: float, deadline_seconds: float, trace: Trace | None = None
+    headers: Iterable[Header],
+    started: float,
+    deadline_seconds: float,
+    endpoint: str,
+    trace: Trace | None = None,
 ) -> Call:
     """Read the headers ``X-Deadline-Ms`` and ``X-Priority``; ``deadline_seconds`` where there is none.
 
@@ -65,7 +70,7 @@ def call_of(
             if known is None:
                 raise BadRequest("X-Priority", "must be high, normal or low")
             priority = known
-    return Call(started, started + deadline_seconds, priority, trace)
+    return Call(started, started + deadline_seconds, priority, endpoint, trace)
 
 
 def _milliseconds(value: bytes) -> float:

@@ -109,6 +109,7 @@ class Current:
                 self.loaded.rules = another
         if self.loaded is not None:
             self.metrics.freshness.show(self.loaded)
+            self.metrics.answered.proposals.show()
 
     def _take(self, champion: Champion, client: redis.Redis) -> None:
         """Load ``champion``, try it on recorded requests, and let it serve; or refuse it."""

@@ -103,7 +103,7 @@ class Endpoint:
             if parts.tracer is not None:
                 trace = parts.tracer.begin(scope["path"], scope["headers"], started)
             came = started - parts.gate.unseen(started)
-            call = call_of(scope["headers"], came, parts.deadline_seconds, trace)
+            call = call_of(scope["headers"], came, parts.deadline_seconds, self._name, trace)
             parts.gate.check(call)
             content = await self._answer(parts, body, call)
         except BadRequest as error:

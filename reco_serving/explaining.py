@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from typing import Final
 
 from reco_assets.errors import BadInput, BadRequest, MissingDependency
 from reco_assets.events.decided import Decided
@@ -16,12 +18,18 @@ from reco_serving.http import Refusal
 from reco_serving.loaded import Loaded
 from reco_serving.recent import in_stream
 from reco_serving.replies import Explained
+from reco_serving.tracing import Part, Trace
 
-_FIELD = "recommendation_id"
+PATH: Final = "/explain/{recommendation_id}"
+_FIELD: Final = "recommendation_id"
 
 
-async def explain(parts: Parts, settings: Settings, recommendation_id: str) -> Explained:
+async def explain(
+    parts: Parts, settings: Settings, recommendation_id: str, trace: Trace | None = None
+) -> Explained:
     """Why that answer was as it was; in a thread, so that no visitor waits for it.
+
+    ``trace`` hears of both parts of the work.
 
     Raises
     ------
@@ -29,13 +37,19 @@ async def explain(parts: Parts, settings: Settings, recommendation_id: str) -> E
         404: its record cannot be found, or its bundle or its policy is not here any more; the reason says
         which, and whether the stream or the lake could not be asked.
     """
+    begun = time.perf_counter()
     decided = parts.decisions.recent.get(recommendation_id)
     if decided is None:
         # one at a time: whoever asks for what is nowhere must not have processes started without end
         async with parts.looking_up:
             decided = await asyncio.to_thread(_looked_up, parts, settings, recommendation_id)
+    found_at = time.perf_counter()
     loaded = _loaded(parts, decided)
-    return await asyncio.to_thread(_explained, decided, loaded, settings)
+    told = await asyncio.to_thread(_explained, decided, loaded, settings)
+    if trace is not None:
+        made = Part("make the answer again", found_at, time.perf_counter())
+        trace.parts += [Part("find the record", begun, found_at), made]
+    return told
 
 
 def _looked_up(parts: Parts, settings: Settings, recommendation_id: str) -> Decided:

@@ -115,12 +115,12 @@ class Gate:
         return max(0.0, now - self._looked) if self._busy and self.overloaded(now) else 0.0
 
     @asynccontextmanager
-    async def alone(self, call: Call) -> AsyncIterator[None]:
-        """Let ``call`` in, and do what the block does in its turn; raises as :meth:`turn` does."""
+    async def alone(self, call: Call) -> AsyncIterator[float]:
+        """Let ``call`` in, and do what the block does in its turn, since a moment; raises as :meth:`turn`."""
         with self.admitted(call):
-            await self.turn(call)
+            turn_at = await self.turn(call)
             try:
-                yield
+                yield turn_at
             finally:
                 self.release()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
@@ -33,7 +34,7 @@ from reco_serving.endpoints import Parts
 from reco_serving.http import encode
 from reco_serving.ladder import FULL, LADDER, NO_RANKER, NO_USER_STATE, POPULAR
 from reco_serving.replies import Listed, Ranked, RankedProduct
-from reco_serving.turn import Turn, choice_of, milliseconds, turn_of
+from reco_serving.turn import Turn, choice_of, milliseconds, noted, turn_of
 
 log = logging.getLogger("reco.answers")
 
@@ -60,7 +61,7 @@ async def answer_bought_together(parts: Parts, body: bytes, call: Call) -> bytes
             few = len(decision.recommendations)
             told = shortfall(request, few, past, loaded.bundle, turn.policy, turn.rules)
             decision = replace(decision, shortfall=told)
-        return _listed(asked.user_id, decision, turn, call)
+        return _listed(parts, asked.user_id, decision, turn, call)
 
 
 async def answer_buy_again(parts: Parts, body: bytes, call: Call) -> bytes:
@@ -85,12 +86,13 @@ async def answer_rank(parts: Parts, body: bytes, call: Call) -> bytes:
     items = np.array([row for row in found if row >= 0], np.int32)
     async with turn_of(parts, asked.user_id, asked.session_id, choice, call) as turn:
         ranked, rung, lacking = _ranked(items, request, turn)
+        decided_at = time.perf_counter()
         known = [
             RankedProduct(loaded.bundle.items.ids[one.item], one.position, round(one.score, 6), one.source)
             for one in ranked
         ]
         behind = [RankedProduct(name, len(known) + at) for at, name in enumerate(unknown)]
-        return encode(
+        content = encode(
             Ranked(
                 user_id=asked.user_id,
                 ranking=[*known, *behind],
@@ -101,6 +103,8 @@ async def answer_rank(parts: Parts, body: bytes, call: Call) -> bytes:
                 rung=rung,
             )
         )
+        noted(parts, turn, call, rung, decided_at)
+        return content
 
 
 async def _own(
@@ -111,7 +115,7 @@ async def _own(
     request = understood(asked, loaded)
     async with turn_of(parts, asked.user_id, asked.session_id, choice, call) as turn:
         shown = listed(request, turn.state, loaded.bundle, turn.policy, turn.now_us, turn.rules)
-        return _listed(asked.user_id, Decision(shown, 0, FULL), turn, call)
+        return _listed(parts, asked.user_id, Decision(shown, 0, FULL), turn, call)
 
 
 def _completed(request: Request, turn: Turn) -> Decision:
@@ -146,9 +150,10 @@ def _ranked(items: Int32s, request: Request, turn: Turn) -> tuple[tuple[Recommen
     return shown, POPULAR, True
 
 
-def _listed(user_id: Id | None, decision: Decision, turn: Turn, call: Call) -> bytes:
+def _listed(parts: Parts, user_id: Id | None, decision: Decision, turn: Turn, call: Call) -> bytes:
+    decided_at = time.perf_counter()
     rung = turn.told if decision.rung == FULL else decision.rung
-    return encode(
+    content = encode(
         Listed(
             user_id=user_id,
             recommendations=products(decision.recommendations, turn.loaded),
@@ -159,3 +164,5 @@ def _listed(user_id: Id | None, decision: Decision, turn: Turn, call: Call) -> b
             shortfall=decision.shortfall,
         )
     )
+    noted(parts, turn, call, rung, decided_at)
+    return content

@@ -6,8 +6,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from reco_assets.errors import BadRequest
@@ -15,7 +14,7 @@ from reco_assets.events.decided import VERSION, Decided
 from reco_assets.recommender.asked import RecommendRequest
 from reco_assets.recommender.types import Decision, Request
 from reco_serving.answers import decide, products, understood
-from reco_serving.calls import Call, Priority
+from reco_serving.calls import Call
 from reco_serving.choices import Choice
 from reco_serving.contract import BatchRequest, read
 from reco_serving.endpoints import Parts
@@ -24,6 +23,7 @@ from reco_serving.http import encode
 from reco_serving.logs import RECOMMENDATION
 from reco_serving.rehearsal import Case
 from reco_serving.replies import Recommended, RecommendedBatch
+from reco_serving.stages import Stages
 from reco_serving.state import Asker, Packed, unpack
 from reco_serving.tracing import DATABASE, Part
 
@@ -134,21 +134,20 @@ def made(parts: Parts, question: Question, packed: Packed, call: Call, turn_at: 
     return Made(question, packed, recommended, decided, decision, best, turn_at, decided_at)
 
 
-def noted(parts: Parts, done: Made, call: Call, read_at: float, at: float) -> None:
-    """Keep the record of an answer that was ready ``at``, its state read at ``read_at``, and count it."""
+def noted(parts: Parts, done: Made, call: Call, read_at: float | None, at: float) -> None:
+    """Keep the record of an answer that was ready ``at``, and count it.
+
+    ``read_at`` is when its state was read; None where that was before it began, for several at once.
+    """
     choice, decided = done.question.choice, done.decided
     parts.decisions.add(decided, call.trace.context if call.trace is not None else None)
     parts.current.recorded.append(Case(done.question.body, done.packed))
     choice.loaded.costs[done.best].observe(at - done.turn_at, at)
     for exposure in choice.exposures:
         parts.metrics.variants.labels(exposure.experiment, exposure.variant).inc()
-    stages = {
-        "state": read_at - call.started,
-        "queue": done.turn_at - read_at,
-        "decide": done.decided_at - done.turn_at,
-        "encode": at - done.decided_at,
-    }
-    parts.metrics.answered.observe(done.decision, stages)
+    stages = Stages(call.started, done.turn_at, done.decided_at, at, read_at, done.packed.reached)
+    stages.tell(parts.metrics.answered, call, decided.rung)
+    parts.metrics.answered.made_of(done.decision)
     if call.trace is not None or log.isEnabledFor(logging.INFO):
         facts: Facts = {
             "recommendation_id": decided.recommendation_id,
@@ -159,17 +158,12 @@ def noted(parts: Parts, done: Made, call: Call, read_at: float, at: float) -> No
             "candidates": done.decision.candidates,
             "latency_ms": decided.latency_ms,
         }
-        _told(facts, stages, done.packed.reached, call)
+        _told(facts, call)
 
 
-def _told(facts: Facts, stages: Mapping[str, float], from_redis: bool, call: Call) -> None:
+def _told(facts: Facts, call: Call) -> None:
     """Tell the log and the trace of an answer, where there are any."""
     if call.trace is not None:
-        begun = call.started
-        for name, seconds in stages.items():
-            asked = {DATABASE: "redis"} if name == "state" and from_redis else {}
-            call.trace.parts.append(Part(name, begun, begun + seconds, asked))
-            begun += seconds
         call.trace.span.set_attributes({f"reco.{name}": value for name, value in facts.items()})
         facts = {**facts, "trace_id": f"{call.trace.context.trace_id:032x}"}
     log.info("answered", extra={"fields": facts})
@@ -215,23 +209,19 @@ async def answer_batch(parts: Parts, body: bytes, call: Call) -> bytes:
     with parts.gate.admitted(call):
         left = call.deadline - time.perf_counter()
         watched = any(question.watched is not None for question in questions)
+        begun = time.perf_counter()
         everybody = await parts.states.read_all([one.asker for one in questions], watched, left)
+        if call.trace is not None:
+            told = {DATABASE: "redis"} if everybody[0].reached else {}
+            call.trace.parts.append(Part("state", begun, time.perf_counter(), told))
         for question, packed in zip(questions, everybody, strict=True):
             begun = time.perf_counter()
-            own = Call(begun, begun + call.allowed, call.priority, call.trace)
+            own = replace(call, started=begun, deadline=begun + call.allowed)
             turn_at = await parts.gate.turn(own)
             try:
                 done = made(parts, question, packed, own, turn_at)
             finally:
                 parts.gate.release()
             answers.append(done)
-            noted(parts, done, own, begun, time.perf_counter())
+            noted(parts, done, own, None, time.perf_counter())
     return encode(RecommendedBatch([one.recommended for one in answers]))
-
-
-async def listed(parts: Parts, asked: RecommendRequest, body: bytes) -> Recommended:
-    """A list that nobody has posted for, as a stream sends it."""
-    begun = time.perf_counter()
-    call = Call(begun, begun + parts.deadline_seconds, Priority.normal)
-    parts.gate.check(call)
-    return (await recommended(parts, asked, body, call)).recommended

@@ -20,9 +20,11 @@ from reco_serving.choices import Choice
 from reco_serving.contract import AskedByAnybody, SimilarRequest, TrendingRequest, read
 from reco_serving.endpoints import Parts
 from reco_serving.http import Refusal, encode
+from reco_serving.ladder import FULL
 from reco_serving.loaded import Loaded
 from reco_serving.replies import Related
-from reco_serving.turn import choice_of, milliseconds, turn_of
+from reco_serving.stages import Stages
+from reco_serving.turn import choice_of, milliseconds, noted, turn_of
 
 #: Makes a list by a policy at a moment, UTC microseconds, within limits where there are any.
 _List: TypeAlias = Callable[[Policy, int, Limits | None], tuple[Recommendation, ...]]
@@ -79,14 +81,18 @@ async def _everything(
 ) -> bytes:
     """The list where nothing but stock limits it: there is nobody to look up, and no mask to be made."""
     rules = loaded.rules
-    async with parts.gate.alone(call):
+    async with parts.gate.alone(call) as turn_at:
         now = time.time_ns() // 1000
         found = listed(rules.policy, now, None)
         told = None
         if len(found) < asked.num_recommendations:
             request = _naming(understood(asked, loaded), named)
             told = _short(request, found, empty_state(), loaded, rules.policy, now, rules.now())
-        return _related(found, loaded, call, told)
+        decided_at = time.perf_counter()
+        content = _related(found, loaded, call, told, FULL)
+        stages = Stages(call.started, turn_at, decided_at, time.perf_counter())
+        stages.tell(parts.metrics.answered, call, FULL)
+        return content
 
 
 async def _within(
@@ -100,7 +106,10 @@ async def _within(
         limits = Limits.of(request, turn.state, loaded.bundle, policy, now, turn.rules)
         found = listed(policy, now, limits)
         told = _short(request, found, turn.state, loaded, policy, now, turn.rules)
-        return _related(found, loaded, call, told, degraded=not turn.whole)
+        decided_at = time.perf_counter()
+        content = _related(found, loaded, call, told, turn.told)
+        noted(parts, turn, call, turn.told, decided_at)
+        return content
 
 
 def _naming(request: Request, named: tuple[int, ...]) -> Request:
@@ -127,7 +136,8 @@ def _related(
     loaded: Loaded,
     call: Call,
     told: Shortfall | None,
-    degraded: bool = False,
+    rung: str,
 ) -> bytes:
     shown = products(found, loaded)
-    return encode(Related(shown, loaded.bundle.version, milliseconds(call), degraded, told))
+    version, degraded = loaded.bundle.version, rung != FULL
+    return encode(Related(shown, version, milliseconds(call), degraded, rung, told))

@@ -131,14 +131,16 @@ class Ready(Struct, frozen=True):
 class Related(Struct, frozen=True):
     """The answer to /similar and /trending.
 
-    ``degraded`` says that what is known of the user could not be read. ``shortfall`` says why there are fewer
-    products than were asked for; the product that others are to go with counts as excluded.
+    ``rung`` is full, or no_user_state where what is known of the user could not be read; then the answer is
+    ``degraded``. ``shortfall`` says why there are fewer products than were asked for; the product that others
+    are to go with counts as excluded.
     """
 
     recommendations: list[Product]
     model_version: str
     latency_ms: float
-    degraded: bool = False
+    degraded: bool
+    rung: str
     shortfall: Shortfall | None = None
 
 

@@ -21,6 +21,9 @@ from reco_serving.live import Following, Live
 from reco_serving.replies import Fault, Recommended, Refused
 
 PATH: Final = "/stream/"
+ROUTE: Final = "/stream/{session_id}"
+#: What labels of metrics call it.
+NAME: Final = "stream"
 #: Pause after which a stream that is silent says that it is there: proxies close what says nothing.
 HEARTBEAT_SECONDS: Final = 15.0
 #: Pause before a list that could not be made in a crowd is tried again.

@@ -10,7 +10,8 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -32,7 +33,7 @@ from opentelemetry.trace import (
 from opentelemetry.util.types import AttributeValue
 
 from reco_assets.platform.settings import Settings
-from reco_serving.http import Header
+from reco_serving.http import Header, Refusal
 
 TRACEPARENT: Final = b"traceparent"
 #: The attribute that says that a part was a question to a database.
@@ -97,8 +98,10 @@ class Tracer:
         address = f"{settings.otlp_endpoint.rstrip('/')}/v1/traces"
         return cls(OTLPSpanExporter(endpoint=address, timeout=_SECONDS), settings.trace_share, random.random)
 
-    def begin(self, name: str, headers: Iterable[Header], begun: float) -> Trace | None:
-        """Trace a request or not: as its ``traceparent`` says, else by chance."""
+    def begin(
+        self, route: str, headers: Iterable[Header], begun: float, method: str = "POST"
+    ) -> Trace | None:
+        """Trace a request or not: as its ``traceparent`` says, else by chance; ``route`` holds no id."""
         told = next((value for name, value in headers if name == TRACEPARENT), None)
         parent = _parent(told) if told is not None else None
         if parent is not None and not parent.trace_flags & _SAMPLED:
@@ -107,7 +110,7 @@ class Tracer:
             return None
         above = Context() if parent is None else set_span_in_context(NonRecordingSpan(parent))
         span = self._tracer.start_span(
-            f"POST {name}", above, SpanKind.SERVER, {"url.path": name}, start_time=self._at(begun)
+            f"{method} {route}", above, SpanKind.SERVER, {"http.route": route}, start_time=self._at(begun)
         )
         return Trace(span)
 
@@ -142,6 +145,24 @@ class Tracer:
 
     def _at(self, moment: float) -> int:
         return self._origin + round(moment * 1e9)
+
+
+@contextmanager
+def traced(
+    tracer: Tracer | None, route: str, headers: Iterable[Header], begun: float, method: str
+) -> Iterator[Trace | None]:
+    """Trace what the block answers, where it is to be: 200, the status of a Refusal, or 500."""
+    trace = tracer.begin(route, headers, begun, method) if tracer is not None else None
+    status = 500
+    try:
+        yield trace
+        status = 200
+    except Refusal as refusal:
+        status = refusal.status
+        raise
+    finally:
+        if trace is not None and tracer is not None:
+            tracer.end(trace, status, time.perf_counter())
 
 
 def _parent(told: bytes) -> SpanContext | None:

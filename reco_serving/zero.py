@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Final
 
+from reco_assets.candidates.sources import SOURCES
 from reco_serving.calls import Priority
 from reco_serving.ladder import LADDER, NO_USER_STATE
 from reco_serving.metrics import Metrics
@@ -14,15 +16,19 @@ _EVENTS: Final = ("accepted", "rejected", "spooled", "refused", "not_live")
 _DENIED: Final = ("no_key", "unknown", "scope", "rate")
 
 
-def at_zero(metrics: Metrics, endpoints: tuple[str, ...]) -> None:
-    """Begin the counters that alerts and dashboards ask for; ``endpoints`` by their names in labels."""
+def at_zero(metrics: Metrics, endpoints: tuple[str, ...], listing: tuple[str, ...]) -> None:
+    """Begin the counters that alerts and dashboards ask for.
+
+    ``endpoints`` are by their names in labels, and so are those of ``listing``, which answer with products.
+    """
     for endpoint in endpoints:
         metrics.latency.labels(endpoint)
         for status in _STATUSES:
             metrics.refusals.labels(endpoint, status)
-    for rung in (*LADDER, NO_USER_STATE):
-        metrics.answered.rungs.labels(rung)
-        metrics.answered.seconds.labels(rung)
+    for name, rung in product(listing, (*LADDER, NO_USER_STATE)):
+        metrics.answered.rungs.begin(name, rung)
+    for source in SOURCES:
+        metrics.answered.proposals.counters.begin(source)
     for outcome in _EVENTS:
         metrics.events.labels(outcome)
     for outcome in ("written", "dropped"):

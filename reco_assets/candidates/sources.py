@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Self
 
 import numpy as np
@@ -76,10 +76,14 @@ class Candidates:
         ``int32[n]`` distinct item rows.
     scores
         ``float32[n, len(SOURCES)]``; 0 where a source has nothing to say of the item.
+    proposed
+        How long each source's own list was, of what is allowed: several may propose the same item, and
+        what is blocked is still in it. Empty where ``items`` were given.
     """
 
     items: Int32s
     scores: Floats
+    proposed: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,9 @@ class Sources:
         scores = np.empty((len(items), len(queries)), np.float32)
         for column, query in enumerate(queries):
             scores[:, column] = query.score(items)
-        return Candidates(items, scores)
+        places = ends.tolist()
+        lengths = [end - begun for begun, end in zip([0, *places], places, strict=False)]
+        return Candidates(items, scores, dict(zip(self.retrievers, lengths[-len(queries) :], strict=True)))
 
     def links(self, history: History, items: Int32s, scratch: Scratch) -> Floats:
         """What single products of the history say of ``items`` by each source of ``LINKED``.

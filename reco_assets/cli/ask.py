@@ -105,7 +105,7 @@ def client_of(settings: Settings) -> Client:
 def answer_table(answer: Recommended | Related, title: str) -> Table:
     """The products of an answer as a table for a person."""
     told = [f"model {answer.model_version}", f"{answer.latency_ms} ms"]
-    if isinstance(answer, Recommended) and answer.degraded:
+    if answer.degraded:
         told.append(f"degraded: {answer.rung}")
     table = Table(title=title, title_justify="left", caption=", ".join(told), caption_justify="left")
     table.add_column("product", no_wrap=True, min_width=7)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from math import ceil
 from typing import Final
@@ -87,7 +88,7 @@ def candidates_of(
         keep = bundle.items.category[candidates.items] == request.category
         if first is not None:
             keep[: len(first)] = True
-        candidates = Candidates(candidates.items[keep], candidates.scores[keep])
+        candidates = replace(candidates, items=candidates.items[keep], scores=candidates.scores[keep])
     return candidates
 
 
@@ -216,6 +217,7 @@ def recommend(
         recommendations,
         len(candidates.items),
         "full" if bundle.ranker is not None else "no_ranker",
+        proposed=candidates.proposed,
     )
 
 

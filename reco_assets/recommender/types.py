@@ -230,9 +230,11 @@ class Decision:
 
     ``rung`` names the step of the degradation ladder that answered: full, no_ranker, popular.
     ``shortfall`` says why there are fewer products than were asked for, where the service has looked.
+    ``proposed`` is how many candidates each source proposed for a ranked answer.
     """
 
     recommendations: tuple[Recommendation, ...]
     candidates: int
     rung: str
     shortfall: Shortfall | None = None
+    proposed: Mapping[str, int] = field(default_factory=dict)

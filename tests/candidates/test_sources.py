@@ -75,6 +75,20 @@ def propose(seen: History) -> Candidates:
     return sources().candidates(seen, np.empty(0, np.int32), SIZE, sources().scratch())
 
 
+@settings(max_examples=50, deadline=None)
+@given(seen=Seen)
+def test_what_a_source_proposes_is_counted_whoever_else_proposes_it(seen: History) -> None:
+    queries = {
+        name: retriever.query(seen, sources().scratch()) for name, retriever in sources().retrievers.items()
+    }
+    lists = {name: query.top(SIZE).tolist() for name, query in queries.items()}
+    assert propose(seen).proposed == {name: len(rows) for name, rows in lists.items()}
+    only, none = np.array([41, 42, 43], np.int32), np.empty(0, np.int32)
+    even = np.arange(SIZE) % 2 == 0
+    limited = sources().candidates(seen, none, SIZE, sources().scratch(), only, even)
+    assert limited.proposed == {name: sum(row % 2 == 0 for row in rows) for name, rows in lists.items()}
+
+
 def test_a_further_list_takes_the_first_turn() -> None:
     only = np.array([41, 42, 43], np.int32)
     found = sources().candidates(past(items(), "p00"), np.empty(0, np.int32), 10, sources().scratch(), only)

@@ -20,9 +20,11 @@ from reco_assets.platform.redis import open_redis, stop_redis
 from reco_assets.platform.registry import Registry
 from reco_assets.platform.settings import Settings
 from reco_serving.answered import Answered
+from reco_serving.children import Children
 from reco_serving.freshness import Freshness
 from reco_serving.guards import Guards
 from reco_serving.metrics import Metrics, StreamGauges
+from reco_serving.proposals import Proposals
 from tests.online.conftest import free_port, redis_settings, store
 from tests.serving.bundles import bundle
 
@@ -149,11 +151,12 @@ def metrics() -> Metrics:
     return Metrics(
         latency=Histogram("latency", "-", ["endpoint"], registry=own),
         answered=Answered(
-            rungs=Counter("rungs", "-", ["rung"], registry=own),
-            seconds=Histogram("seconds", "-", ["rung"], registry=own),
-            stages=Histogram("stages", "-", ["stage", "rung"], registry=own),
+            rungs=Children(Counter("rungs", "-", ["endpoint", "rung"], registry=own)),
+            seconds=Children(Histogram("seconds", "-", ["endpoint", "rung"], registry=own)),
+            stages=Children(Histogram("stages", "-", ["endpoint", "stage", "rung"], registry=own)),
             candidates=Histogram("candidates", "-", registry=own),
-            places=Counter("places", "-", ["source"], registry=own),
+            proposals=Proposals(Children(Counter("proposed", "-", ["source"], registry=own))),
+            places=Children(Counter("places", "-", ["source"], registry=own)),
         ),
         variants=Counter("variants", "-", ["experiment", "variant"], registry=own),
         refusals=Counter("refusals", "-", ["endpoint", "status"], registry=own),

@@ -9,9 +9,9 @@ from reco_serving.calls import Call, Priority, call_of
 
 
 def test_headers_say_how_long_and_how_important() -> None:
-    told = call_of([(b"host", b"x"), (b"x-deadline-ms", b"20"), (b"x-priority", b"High")], 1.0, 0.1)
-    assert told == Call(1.0, 1.02, Priority.high)
-    assert call_of([], 1.0, 0.1) == Call(1.0, 1.1, Priority.normal)
+    told = call_of([(b"host", b"x"), (b"x-deadline-ms", b"20"), (b"x-priority", b"High")], 1.0, 0.1, "rank")
+    assert told == Call(1.0, 1.02, Priority.high, "rank")
+    assert call_of([], 1.0, 0.1, "rank") == Call(1.0, 1.1, Priority.normal, "rank")
 
 
 @pytest.mark.parametrize(
@@ -25,4 +25,4 @@ def test_headers_say_how_long_and_how_important() -> None:
 )
 def test_headers_that_cannot_be_read_are_400(name: bytes, value: bytes) -> None:
     with pytest.raises(BadRequest):
-        call_of([(name, value)], 0.0, 0.1)
+        call_of([(name, value)], 0.0, 0.1, "rank")

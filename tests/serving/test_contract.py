@@ -7,8 +7,13 @@ from collections import Counter
 
 import pytest
 
+from reco_assets.candidates.sources import SOURCES
+from reco_assets.online import keys
+from reco_assets.platform.redis import open_redis
 from tests.serving.bundles import CATEGORIES, NOW, PRODUCTS
-from tests.serving.conftest import Running
+from tests.serving.conftest import Running, until
+
+STAGES = ("state", "queue", "decide", "encode")
 
 
 def test_without_a_bundle_it_runs_and_says_what_is_missing(service: Running) -> None:
@@ -214,27 +219,73 @@ def test_metrics_count_latency_rungs_and_the_bundle(service: Running) -> None:
     text = service.client.get("/metrics").text
     for line in (
         'reco_latency_seconds_count{endpoint="recommend"}',
-        'reco_rung_total{rung="no_ranker"}',
+        'reco_rung_total{endpoint="recommend",rung="no_ranker"}',
         "reco_bundle_info{",
-        'reco_rung_seconds_count{rung="no_ranker"}',
-        'reco_stage_seconds_count{rung="no_ranker",stage="decide"}',
+        'reco_rung_seconds_count{endpoint="recommend",rung="no_ranker"}',
+        'reco_stage_seconds_count{endpoint="recommend",rung="no_ranker",stage="decide"}',
         "reco_candidates_count",
         'reco_cache_total{cache="texts",outcome="hit"}',
     ):
         assert line in text
 
 
-def test_places_are_counted_by_the_source_of_the_product(service: Running) -> None:
-    def counted() -> Counter[str]:
-        text = service.client.get("/metrics").text
-        found = re.findall(r'^reco_places_total\{source="(\w+)"\} (\S+)$', text, re.MULTILINE)
-        return Counter({source: int(float(value)) for source, value in found})
+def counted(service: Running, series: str) -> Counter[tuple[str, ...]]:
+    """The values of a counter by those of its labels that the pattern ``series`` has groups for."""
+    text = service.client.get("/metrics").text
+    found: Counter[tuple[str, ...]] = Counter()
+    for *labels, value in re.findall(rf"^{series} (\S+)$", text, re.MULTILINE):
+        found[tuple(labels)] += int(float(value))
+    return found
 
-    before = counted()
+
+def test_places_are_counted_by_the_source_of_the_product(service: Running) -> None:
+    def places() -> Counter[tuple[str, ...]]:
+        return counted(service, r'reco_places_total\{source="(\w+)"\}')
+
+    before = places()
     answer = service.recommend(user_id="somebody", context={"products": ["p1", "p4"]}, num_recommendations=20)
     shown = answer["recommendations"]
     assert isinstance(shown, list)
-    assert counted() - before == Counter(one["source"] for one in shown)
+    assert places() - before == Counter((one["source"],) for one in shown)
+
+
+def test_every_list_is_counted_by_the_rung_that_gave_it(fresh: Running) -> None:
+    def rungs() -> Counter[tuple[str, ...]]:
+        return counted(fresh, r'reco_rung_total\{endpoint="([\w-]+)",rung="(\w+)"\}')
+
+    def stages() -> Counter[tuple[str, ...]]:
+        return counted(fresh, r'reco_stage_seconds_count\{endpoint="([\w-]+)",rung="\w+",stage="(\w+)"\}')
+
+    ann: dict[str, object] = {"user_id": "ann", "products": ["p1", "p2"], "product_id": "p1"}
+    lists = ("similar", "trending", "bought-together", "buy-again", "recently-viewed", "rank")
+    rungs_before, stages_before = rungs(), stages()
+    told = {name: fresh.ask(name, ann).json() for name in lists}
+    with open_redis(fresh.settings) as client:
+        client.set(keys.user("ann"), b"\x63 from another time")
+    degraded = {name: fresh.ask(name, ann).json() for name in lists}
+    nobody = fresh.ask("similar", {"product_id": "p1"}).json()
+    assert all(one["degraded"] and one["rung"] == "no_user_state" for one in degraded.values())
+    assert nobody["rung"] == "full"
+    assert {(name, one["degraded"]) for name, one in told.items()} == {(name, False) for name in lists}
+    answers = [*told.items(), *degraded.items(), ("similar", nobody)]
+    asked = Counter(name for name, _ in answers)
+    assert rungs() - rungs_before == Counter((name, one["rung"]) for name, one in answers)
+    expected = Counter({(name, stage): n for name, n in asked.items() for stage in STAGES})
+    # nobody's state was read for a list for nobody
+    assert stages() - stages_before == expected - Counter([("similar", "state")])
+
+
+def test_candidates_are_counted_by_the_sources_that_proposed_them(fresh: Running) -> None:
+    def proposed() -> Counter[tuple[str, ...]]:
+        return counted(fresh, r'reco_candidates_by_source_total\{source="(\w+)"\}')
+
+    before = proposed()
+    fresh.recommend(user_id="somebody", context={"products": ["p1", "p4"]})
+    until(lambda: proposed() != before, "the worker tells of the candidates")
+    told = proposed() - before
+    assert told["popular",] == PRODUCTS
+    assert set(told) <= {(source,) for source in SOURCES}
+    assert set(proposed()) <= {(source,) for source in SOURCES}
 
 
 def test_the_age_of_what_serves_is_told_as_moments(service: Running) -> None:

@@ -29,7 +29,7 @@ def gate(metrics: Metrics, clock: Clock, cheapest: float = 0.001) -> Gate:
 
 
 def call(started: float = 0.0, allowed: float = 0.1, priority: Priority = Priority.normal) -> Call:
-    return Call(started, started + allowed, priority)
+    return Call(started, started + allowed, priority, "recommend")
 
 
 def overload(own: Gate) -> ExitStack:

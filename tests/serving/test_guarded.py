@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -182,6 +183,51 @@ def test_a_trace_goes_through_the_service_redis_and_the_stream(guarded: Running,
 
     until(linked, "the decision record's write links to the request")
     assert untraced <= len(spans.told) <= 8
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/rank", {"user_id": "u1", "products": ["p1"]}),
+        ("/bought-together", {"user_id": "u1", "products": ["p1"]}),
+        ("/buy-again", {"user_id": "u1"}),
+        ("/recently-viewed", {"user_id": "u1"}),
+        ("/similar", {"user_id": "u1", "product_id": "p1"}),
+        ("/trending", {"user_id": "u1"}),
+    ],
+)
+def test_every_list_has_the_same_parts(
+    guarded: Running, spans: Spans, path: str, body: dict[str, object]
+) -> None:
+    trace = path.encode().hex().rjust(32, "0")[-32:]
+    parent = {"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+    rung = guarded.client.post(path, json=body, headers=parent).json()["rung"]
+    until(lambda: len(spans.of(trace)) == 5, "the spans come")
+    found = spans.of(trace)
+    root = found[f"POST {path}"]
+    assert {one.key: one.value.string_value for one in root.attributes}["reco.rung"] == rung
+    assert [one.value.string_value for one in found["state"].attributes] == ["redis"]
+    for name in ("state", "queue", "decide", "encode"):
+        assert found[name].parent_span_id == root.span_id
+
+
+def test_a_batch_reads_once_and_an_explanation_says_what_took_its_time(
+    guarded: Running, spans: Spans
+) -> None:
+    batch, explanation = "b" * 32, "e" * 32
+    parent = {"traceparent": f"00-{batch}-00f067aa0ba902b7-01"}
+    asked = {"requests": [{"user_id": "u1"}, {"user_id": "u2"}]}
+    answers = guarded.client.post("/recommend/batch", json=asked, headers=parent).json()["answers"]
+    until(lambda: "POST /recommend/batch" in spans.of(batch), "the spans come")
+    names = Counter(span.name for span in list(spans.told) if span.trace_id.hex() == batch)
+    assert names == {"POST /recommend/batch": 1, "state": 1, "queue": 2, "decide": 2, "encode": 2}
+    parent = {"traceparent": f"00-{explanation}-00f067aa0ba902b7-01"}
+    path = f"/explain/{answers[0]['recommendation_id']}"
+    assert guarded.client.get(path, headers=parent).status_code == 200
+    until(lambda: len(spans.of(explanation)) == 3, "the spans come")
+    assert set(spans.of(explanation)) == {
+        "GET /explain/{recommendation_id}", "find the record", "make the answer again",
+    }  # fmt: skip
 
 
 def test_every_answer_has_a_line_with_its_recommendation(guarded: Running) -> None:
