@@ -1,4 +1,4 @@
-"""Prometheus rules on how fast the error budgets of ``ops/slo.yaml`` burn.
+"""Prometheus rules on the error budgets of ``ops/slo.yaml``: what is left of them, and how fast they burn.
 
 ``python -m ops.burn_alerts`` writes ``ops/prometheus/slo.yaml``; with ``--check`` it only says whether it
 is current. The pairs of windows are those of "Alerting on SLOs" in Google's Site Reliability Workbook: the
@@ -22,7 +22,7 @@ RULES: Final = FOLDER / "prometheus" / "slo.yaml"
 
 
 class Objective(BaseModel, extra="forbid", frozen=True):
-    """What share of requests may be bad; ``$window`` stands in the expressions for a range."""
+    """What share of requests may be bad; in the expressions ``$window`` stands for a range."""
 
     name: str
     says: str
@@ -38,9 +38,18 @@ class Objective(BaseModel, extra="forbid", frozen=True):
 
 
 class Objectives(BaseModel, extra="forbid", frozen=True):
-    """All of them, and the time over which a budget is meant."""
+    """All of them.
 
-    window: str
+    Attributes
+    ----------
+    window
+        The time over which a budget is meant.
+    pages
+        The endpoints that answer a page of a shop, ``|`` between them; ``$pages`` in the expressions.
+    """
+
+    window: str = Field(pattern=r"^\d+d$")
+    pages: str
     objectives: list[Objective]
 
 
@@ -62,6 +71,12 @@ BURNS: Final = (
     Burn(1, "3d", "6h", "ticket"),
 )
 
+#: Bad requests and all of them, a second, over the last hour.
+_BAD: Final = "reco:slo_bad:rate1h"
+_ALL: Final = "reco:slo_all:rate1h"
+#: The share of a budget that nothing has used yet; below 0 where the objective was not kept.
+LEFT: Final = "reco:slo_budget:left"
+
 Rule = dict[str, str | dict[str, str]]
 
 
@@ -71,20 +86,44 @@ def read_objectives() -> Objectives:
 
 
 def rules(objectives: Objectives) -> dict[str, list[dict[str, object]]]:
-    """The rules of Prometheus: a share of bad requests by objective and window, and alerts on it."""
+    """The rules of Prometheus: for each objective shares of bad requests, its budget, alerts."""
     windows = sorted({window for burn in BURNS for window in (burn.long, burn.short)}, key=_minutes)
     groups: list[dict[str, object]] = []
     for one in objectives.objectives:
-        recorded = [_recorded(one, window) for window in windows]
+        recorded = [_recorded(one, objectives.pages, window) for window in windows]
         # a budget of a half cannot burn 14 times as fast
         alerts = [_alert(one, burn) for burn in BURNS if burn.times * one.budget < 1]
-        groups.append({"name": f"reco_slo_{one.name}", "interval": "30s", "rules": [*recorded, *alerts]})
+        groups.append(
+            {
+                "name": f"reco_slo_{one.name}",
+                "interval": "30s",
+                "rules": [*recorded, *_budget(one, objectives), *alerts],
+            }
+        )
     return {"groups": groups}
 
 
-def _recorded(one: Objective, window: str) -> Rule:
-    bad, total = (expression.replace("$window", window) for expression in (one.bad, one.total))
+def _recorded(one: Objective, pages: str, window: str) -> Rule:
+    bad, total = (_filled(expression, pages, window) for expression in (one.bad, one.total))
     return {"record": _name(window), "labels": {"slo": one.name}, "expr": f"({bad}) / ({total} > 0)"}
+
+
+def _budget(one: Objective, objectives: Objectives) -> list[Rule]:
+    """The share of bad requests over the whole window, and what it leaves of the budget.
+
+    It is summed up from the rates of each hour: a busy hour counts for more than a quiet one, and nobody
+    reads a month of every series.
+    """
+    window, expressions = objectives.window, {_BAD: one.bad, _ALL: one.total}
+    bad, total = (f'sum_over_time({name}{{slo="{one.name}"}}[{window}:1h])' for name in expressions)
+    told = {name: _filled(expression, objectives.pages, "1h") for name, expression in expressions.items()}
+    told[_name(window)] = f"{bad} / ({total} > 0)"
+    told[LEFT] = f'1 - {_name(window)}{{slo="{one.name}"}} / {one.budget:.6g}'
+    return [{"record": name, "labels": {"slo": one.name}, "expr": expr} for name, expr in told.items()]
+
+
+def _filled(expression: str, pages: str, window: str) -> str:
+    return expression.replace("$window", window).replace("$pages", pages)
 
 
 def _alert(one: Objective, burn: Burn) -> Rule:

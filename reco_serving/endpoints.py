@@ -114,8 +114,10 @@ class Endpoint:
             log.exception("answering /%s", self._name)
             status, content = 500, encode(Refused(Fault("body", "the service failed, its log says how")))
         ended = time.perf_counter()
-        parts.metrics.latency.labels(self._name).observe(ended - started)
-        if status != 200:
+        if status == 200:
+            # a refusal is quick, and would make answers look so
+            parts.metrics.latency.labels(self._name).observe(ended - started)
+        else:
             parts.metrics.refusals.labels(self._name, str(status)).inc()
         await answer(send, status, content, headers)
         if trace is not None and parts.tracer is not None:

@@ -57,8 +57,9 @@ class Intake:
             status, content = 503, encode(RefusedBody(Fault("events", str(error))))
             extra.append(RETRY_AFTER)
         ended = time.perf_counter()
-        worker.metrics.latency.labels("events").observe(ended - started)
-        if status != 202:
+        if status == 202:
+            worker.metrics.latency.labels("events").observe(ended - started)
+        else:
             worker.metrics.refusals.labels("events", str(status)).inc()
         await answer(send, status, content, (JSON, *extra))
         if trace is not None and worker.tracer is not None:

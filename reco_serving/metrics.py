@@ -15,7 +15,7 @@ from reco_serving.guards import Guards
 def _latency() -> Histogram:
     return bentoml.metrics.Histogram(
         name="reco_latency_seconds",
-        documentation="Time from the request's last byte to the answer's first.",
+        documentation="Time from the last byte of a request that was answered to the answer's first.",
         labelnames=["endpoint"],
         buckets=BUCKETS,
     )
@@ -32,7 +32,7 @@ def _variants() -> Counter:
 def _refusals() -> Counter:
     return bentoml.metrics.Counter(
         name="reco_refused_total",
-        documentation="Requests that were not answered with 200, by endpoint and status.",
+        documentation="Requests that were not answered with 200 (/events: 202), by endpoint and status.",
         labelnames=["endpoint", "status"],
     )
 

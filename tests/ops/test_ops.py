@@ -16,9 +16,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from ops.burn_alerts import BURNS, OBJECTIVES, RULES, Objective, Objectives, main, read_objectives, rules
+from ops.burn_alerts import (
+    BURNS,
+    LEFT,
+    OBJECTIVES,
+    RULES,
+    Objective,
+    Objectives,
+    main,
+    read_objectives,
+    rules,
+)
 from reco_assets.online.stream_status import Status, tell
 from reco_assets.platform.redis import open_redis
+from reco_serving.app import Service, named_endpoint
 from tests.serving.conftest import Running, service, until
 from tests.serving.test_events import event
 
@@ -104,6 +115,9 @@ def test_sums_are_by_labels_that_are_there(series: Series) -> None:
         names = [one.name for one in selectors(promql_parser.parse(expression))]
         known = {label for name in names for one in series.get(str(name), []) for label in one}
         known |= {label for name in names for label in LATER.get(str(name), ())}
+        known |= {
+            label for rule in of_rules(RULES) if rule.get("record") in names for label in rule["labels"]
+        }
         for labels in re.findall(r"by \(([^)]*)\)", expression):
             assert set(labels.split(", ")) <= known, expression
 
@@ -185,10 +199,38 @@ def test_every_objective_stands_as_it_must_be_and_ten_times_tighter() -> None:
             assert float(bounds[0][1]) == pytest.approx(10 * float(bounds[1][1]))
 
 
+def test_whatever_answers_a_page_is_in_the_objectives_and_a_batch_is_to_be_answered() -> None:
+    answering = {named_endpoint(path) for path in Service().hot} - {"events"}
+    objectives = read_objectives()
+    assert set(objectives.pages.split("|")) == answering - {"recommend_batch"}
+    for one in objectives.objectives:
+        for expression in (one.bad, one.total):
+            asked = re.findall(r'endpoint=~"([^"]*)"', expression)
+            assert set(asked) == {"$pages|recommend_batch" if "availability" in one.name else "$pages"}
+    (times,) = (panel for panel in panels() if panel["title"] == "Time of an answer")
+    for target in times["targets"]:
+        assert f'endpoint=~"{objectives.pages}"' in target["expr"]
+
+
+def test_a_budget_is_of_the_requests_of_the_whole_window() -> None:
+    own = Objective(name="x", says="-", target=0.99, severity="page", bad="a[$window]", total="b[$window]")
+    (group,) = rules(Objectives(window="30d", pages="recommend", objectives=[own]))["groups"]
+    listed = group["rules"]
+    assert isinstance(listed, list)
+    told = {one["record"]: one["expr"] for one in listed if "record" in one}
+    assert (told["reco:slo_bad:rate1h"], told["reco:slo_all:rate1h"]) == ("a[1h]", "b[1h]")
+    bad, total = (f'sum_over_time(reco:slo_{which}:rate1h{{slo="x"}}[30d:1h])' for which in ("bad", "all"))
+    assert told["reco:slo_bad:ratio_rate30d"] == f"{bad} / ({total} > 0)"
+    assert told[LEFT] == '1 - reco:slo_bad:ratio_rate30d{slo="x"} / 0.01'
+    shown = [target["expr"] for panel in panels() for target in panel["targets"]]
+    kept, meant = (f'min by (slo) ({LEFT}{{slo{matched}".*_tight"}})' for matched in ("!~", "=~"))
+    assert {kept, meant} <= set(shown)
+
+
 @given(st.floats(0.5, 0.9999))
 def test_no_alert_asks_for_more_than_everything_to_be_bad(target: float) -> None:
     own = Objective(name="x", says="-", target=target, severity="page", bad="a[$window]", total="b[$window]")
-    (group,) = rules(Objectives(window="30d", objectives=[own]))["groups"]
+    (group,) = rules(Objectives(window="30d", pages="recommend", objectives=[own]))["groups"]
     listed = group["rules"]
     assert isinstance(listed, list)
     alerts = [one for one in listed if "alert" in one]

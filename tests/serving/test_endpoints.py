@@ -12,7 +12,7 @@ import pytest
 from starlette.types import Message, Scope
 
 from reco_serving.calls import Call
-from reco_serving.endpoints import Endpoint, Parts
+from reco_serving.endpoints import Answer, Endpoint, Parts
 from reco_serving.gate import Gate
 from reco_serving.http import Refusal, posted
 from reco_serving.metrics import Metrics
@@ -34,12 +34,8 @@ def test_a_body_that_does_not_come_is_not_waited_for() -> None:
     assert refused.value.status == 408
 
 
-def test_a_defect_is_500_in_the_counters_and_in_the_log(
-    metrics: Metrics, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def broken(parts: Parts, body: bytes, call: Call) -> bytes:
-        raise ZeroDivisionError("a defect")
-
+def told(metrics: Metrics, made: Answer) -> list[dict[str, Any]]:
+    """What an endpoint sends whose answer is ``made`` so."""
     sent: list[dict[str, Any]] = []
 
     async def send(message: Message) -> None:
@@ -47,8 +43,31 @@ def test_a_defect_is_500_in_the_counters_and_in_the_log(
 
     gate = Gate(metrics.guards, lambda now: 0.001)
     parts = cast(Parts, SimpleNamespace(metrics=metrics, deadline_seconds=0.1, tracer=None, gate=gate))
+    asyncio.run(Endpoint(lambda: parts, "recommend", made)(POST, whole_body, send))
+    return sent
+
+
+def test_the_time_of_a_refusal_is_not_among_those_of_answers(metrics: Metrics) -> None:
+    async def refused(parts: Parts, body: bytes, call: Call) -> bytes:
+        raise Refusal(429, "body", "too much is asked")
+
+    async def answered(parts: Parts, body: bytes, call: Call) -> bytes:
+        return b"{}"
+
+    assert [told(metrics, made)[0]["status"] for made in (refused, answered)] == [429, 200]
+    (times,) = metrics.latency.collect()
+    assert [one.value for one in times.samples if one.name.endswith("_count")] == [1]
+    assert metrics.refusals.labels("recommend", "429")._value.get() == 1
+
+
+def test_a_defect_is_500_in_the_counters_and_in_the_log(
+    metrics: Metrics, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(parts: Parts, body: bytes, call: Call) -> bytes:
+        raise ZeroDivisionError("a defect")
+
     with caplog.at_level(logging.ERROR):
-        asyncio.run(Endpoint(lambda: parts, "recommend", broken)(POST, whole_body, send))
+        sent = told(metrics, broken)
     assert sent[0]["status"] == 500
     assert "its log says how" in msgspec.json.decode(sent[1]["body"])["error"]["reason"]
     assert "ZeroDivisionError: a defect" in caplog.text
