@@ -13,10 +13,10 @@ from reco_assets.errors import BadExpression, BadRequest
 from reco_assets.features.catalogue import PRODUCT_FEATURES, names
 from reco_assets.recommender.asked import Asked, resolved
 from reco_assets.recommender.bundle import Bundle
-from reco_assets.recommender.fallback import popular_within
+from reco_assets.recommender.fallback import bought_by, popular_within
 from reco_assets.recommender.policy.compiled import Compiled
 from reco_assets.recommender.policy.rules import Rules
-from reco_assets.recommender.policy.shortfall import shortfall
+from reco_assets.recommender.policy.shortfall import lacking, shortfall
 from reco_assets.recommender.popular_answer import popular_answer
 from reco_assets.recommender.recommend import current_history, recommend
 from reco_assets.recommender.types import (
@@ -25,7 +25,6 @@ from reco_assets.recommender.types import (
     Policy,
     Recommendation,
     Request,
-    Shortfall,
     UserState,
 )
 from reco_serving.ladder import FULL, LADDER, NO_RANKER, NO_USER_STATE, POPULAR
@@ -84,12 +83,11 @@ def decide(
         if rung == FULL and not whole:
             return replace(decision, rung=NO_USER_STATE), True
         # a bundle whose training chose the blend of sources has no ranker, and lacks nothing
-        lacking = decision.rung not in (FULL, NO_RANKER) or (rung != FULL and bundle.ranker is not None)
-        return decision, lacking or not whole
+        poorer = decision.rung not in (FULL, NO_RANKER) or (rung != FULL and bundle.ranker is not None)
+        return decision, poorer or not whole
     shown = popular_within(request, state, bundle, policy, rules)
-    missing = request.n - len(shown)
-    lacking_all = Shortfall(missing, len(bundle.items), {}) if missing else None
-    return Decision(shown, 0, POPULAR, lacking_all), True
+    told = lacking(request, len(shown), bought_by(state), bundle, policy, rules)
+    return Decision(shown, 0, POPULAR, told), True
 
 
 def _at(

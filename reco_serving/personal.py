@@ -39,9 +39,7 @@ from reco_serving.turn import Turn, choice_of, milliseconds, noted, turn_of
 log = logging.getLogger("reco.answers")
 
 #: A list of what somebody has had to do with.
-_Own: TypeAlias = Callable[
-    [Request, UserState, Bundle, Policy, int, Compiled | None], tuple[Recommendation, ...]
-]
+_Own: TypeAlias = Callable[[Request, UserState, Bundle, Policy, int, Compiled | None], Decision]
 
 
 async def answer_bought_together(parts: Parts, body: bytes, call: Call) -> bytes:
@@ -114,8 +112,8 @@ async def _own(
     loaded = choice.loaded
     request = understood(asked, loaded)
     async with turn_of(parts, asked.user_id, asked.session_id, choice, call) as turn:
-        shown = listed(request, turn.state, loaded.bundle, turn.policy, turn.now_us, turn.rules)
-        return _listed(parts, asked.user_id, Decision(shown, 0, FULL), turn, call)
+        decision = listed(request, turn.state, loaded.bundle, turn.policy, turn.now_us, turn.rules)
+        return _listed(parts, asked.user_id, decision, turn, call)
 
 
 def _completed(request: Request, turn: Turn) -> Decision:

@@ -56,8 +56,9 @@ class RecommendedBatch(Struct, frozen=True):
 class Listed(Struct, frozen=True):
     """The answer to /bought-together, /buy-again and /recently-viewed.
 
-    ``rung`` and ``degraded`` as in /recommend. ``shortfall`` says why /bought-together has fewer products
-    than were asked for; the other two are as long as the user has had to do with such products.
+    ``rung`` and ``degraded`` as in /recommend. ``shortfall`` says why there are fewer products than were
+    asked for: of /buy-again, ``not bought`` counts all that the user has never bought, of /recently-viewed
+    ``not viewed`` all that is none of what was looked at lately.
     """
 
     user_id: str | int | None

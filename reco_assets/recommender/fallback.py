@@ -8,7 +8,7 @@ from reco_assets.events.contract import EventType
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.policy.compiled import Compiled
 from reco_assets.recommender.reasons import REASONS
-from reco_assets.recommender.types import Policy, Recommendation, Request, UserState
+from reco_assets.recommender.types import Int32s, Policy, Recommendation, Request, UserState
 
 
 def popular_within(
@@ -25,8 +25,7 @@ def popular_within(
     for rows in (request.exclude, request.cart):
         free[[row for row in rows if row >= 0]] = False
     if policy.hide_bought:
-        free[state.bought] = False
-        free[state.items[state.kinds == EventType.purchase]] = False
+        free[bought_by(state)] = False
     if policy.in_stock_only:
         free[bundle.sold_out] = False
     rising = bundle.trending.ranked[free[bundle.trending.ranked]]
@@ -39,3 +38,8 @@ def popular_within(
         Recommendation(item, score, position, source, REASONS[source])
         for position, (source, item, score) in enumerate(found)
     )
+
+
+def bought_by(state: UserState) -> Int32s:
+    """Item rows of all that the user is known to have bought, due again or not."""
+    return np.concatenate([state.bought, state.items[state.kinds == EventType.purchase]])

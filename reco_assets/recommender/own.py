@@ -10,11 +10,15 @@ import numpy as np
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.hidden import hidden_by
 from reco_assets.recommender.policy.compiled import Compiled
+from reco_assets.recommender.policy.shortfall import Among, shortfall
 from reco_assets.recommender.recommend import current_history
-from reco_assets.recommender.types import Policy, Recommendation, Request, UserState
+from reco_assets.recommender.types import Decision, Policy, Recommendation, Request, UserState
 
 REPEAT: Final = "repeat"
 VIEWED: Final = "recently_viewed"
+#: What a shortfall calls the products that the user has had nothing of the kind to do with.
+NOT_BOUGHT: Final = "not bought"
+NOT_VIEWED: Final = "not viewed"
 
 
 def bought_again(
@@ -24,7 +28,7 @@ def bought_again(
     policy: Policy,
     now: int,
     rules: Compiled | None = None,
-) -> tuple[Recommendation, ...]:
+) -> Decision:
     """Up to ``request.n`` products that the user has bought, the likeliest to be bought again soon first.
 
     The score is the probability of a purchase in the coming week, as the shop's log tells for the time
@@ -37,19 +41,23 @@ def bought_again(
         UTC microseconds.
     """
     past = current_history(request, state, now)
-    hidden = hidden_by(request, past, bundle, replace(policy, hide_bought=False), rules)
-    rows, again = bundle.repeat.again(past)
-    free = ~hidden[rows]
-    rows, again = rows[free], again[free]
+    policy = replace(policy, hide_bought=False)
+    hidden = hidden_by(request, past, bundle, policy, rules)
+    bought, again = bundle.repeat.again(past)
+    free = ~hidden[bought]
+    rows, again = bought[free], again[free]
     place = {row: at for at, row in enumerate(state.bought.tolist())}
     lately = np.array([place.get(row, -1) for row in rows.tolist()], np.int64)
     chosen = np.lexsort((-lately, -again))[: request.n]
-    return tuple(
+    shown = tuple(
         Recommendation(item, score, position, REPEAT, "bought before")
         for position, (item, score) in enumerate(
             zip(rows[chosen].tolist(), again[chosen].tolist(), strict=True)
         )
     )
+    among = Among(bought, NOT_BOUGHT)
+    told = shortfall(request, len(shown), past, bundle, policy, rules, among)
+    return Decision(shown, 0, "full", told)
 
 
 def viewed_lately(
@@ -59,7 +67,7 @@ def viewed_lately(
     policy: Policy,
     now: int,
     rules: Compiled | None = None,
-) -> tuple[Recommendation, ...]:
+) -> Decision:
     """Up to ``request.n`` distinct products of the user's last events, the newest first.
 
     The score is when that was, in seconds since 1970. All rules hold: what was bought since is gone.
@@ -73,7 +81,10 @@ def viewed_lately(
     hidden = hidden_by(request, past, bundle, policy, rules)
     times = dict(zip(past.items.tolist(), past.times.tolist(), strict=True))
     newest = [row for row in dict.fromkeys(past.items[::-1].tolist()) if not hidden[row]][: request.n]
-    return tuple(
+    shown = tuple(
         Recommendation(item, times[item] / 1e6, position, VIEWED, "looked at lately")
         for position, item in enumerate(newest)
     )
+    among = Among(past.items, NOT_VIEWED)
+    told = shortfall(request, len(shown), past, bundle, policy, rules, among)
+    return Decision(shown, 0, "full", told)

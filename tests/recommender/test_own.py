@@ -9,7 +9,7 @@ import numpy as np
 from reco_assets.events.contract import EventType
 from reco_assets.recommender.own import bought_again, viewed_lately
 from reco_assets.recommender.state import empty_state
-from reco_assets.recommender.types import Request, UserState
+from reco_assets.recommender.types import Request, Shortfall, UserState
 from tests.candidates.shops import DAY, NOW, Did, buy, click, shop
 from tests.recommender.test_lists import small
 
@@ -30,7 +30,7 @@ def person(*events: Did) -> UserState:
 
 def again(*events: Did, request: Request | None = None) -> list[str]:
     bundle = small(ITEMS, *HABIT, *ONCE)
-    found = bought_again(request or Request(), person(*events), bundle, bundle.policy, NOW)
+    found = bought_again(request or Request(), person(*events), bundle, bundle.policy, NOW).recommendations
     assert [one.position for one in found] == list(range(len(found)))
     assert all(0.0 <= one.score <= 1.0 for one in found)
     return [ITEMS.ids[one.item] for one in found]
@@ -55,8 +55,24 @@ def test_it_is_not_offered_what_is_in_the_cart_or_excluded() -> None:
 def test_what_was_looked_at_stands_once_the_newest_first() -> None:
     bundle = small(ITEMS, *HABIT, *ONCE)
     visitor = person(click("me", "tea", ago=3), click("me", "coffee", ago=2), click("me", "tea", ago=1))
-    found = viewed_lately(Request(), visitor, bundle, bundle.policy, NOW)
+    found = viewed_lately(Request(), visitor, bundle, bundle.policy, NOW).recommendations
     assert [(ITEMS.ids[one.item], one.score) for one in found] == [
         ("tea", (NOW - DAY) / 1e6),
         ("coffee", (NOW - 2 * DAY) / 1e6),
     ]
+
+
+def test_a_short_list_says_what_was_never_bought_and_what_the_rules_left_out() -> None:
+    bundle = small(ITEMS, *HABIT, *ONCE)
+    did = person(buy("me", "sofa", ago=12), buy("me", "coffee", ago=10))
+    excluding = Request(n=2, exclude=(ITEMS.row("sofa"),))
+    assert bought_again(Request(n=2), did, bundle, bundle.policy, NOW).shortfall is None
+    told = bought_again(excluding, did, bundle, bundle.policy, NOW).shortfall
+    assert told == Shortfall(missing=1, catalogue=3, left_out={"not bought": 1, "exclude": 1})
+
+
+def test_a_short_list_says_what_was_not_looked_at_and_what_was_bought_since() -> None:
+    bundle = small(ITEMS, *HABIT, *ONCE)
+    did = person(click("me", "tea", ago=3), click("me", "sofa", ago=2), buy("me", "sofa", ago=1))
+    told = viewed_lately(Request(n=5), did, bundle, bundle.policy, NOW).shortfall
+    assert told == Shortfall(missing=4, catalogue=3, left_out={"not viewed": 1, "bought": 1})

@@ -112,10 +112,11 @@ def test_no_key_and_a_wrong_key_are_401(tmp_path: Path) -> None:
     assert own.denied.labels("unknown")._value.get() == 6
 
 
-def test_a_key_in_the_query_is_for_events_alone(tmp_path: Path) -> None:
+def test_a_key_in_the_query_is_for_what_a_browser_asks_without_headers(tmp_path: Path) -> None:
     both = made(tmp_path, Scope.collect, Scope.recommend)
     own = door(Settings(home=tmp_path))
     assert enter(own, "/events", query=f"a=1&key={both}")[0] == 200
+    assert enter(own, "/stream/s1", query=f"key={both}", method="GET")[0] == 200
     assert enter(own, "/recommend", query=f"key={both}")[0] == 401
 
 

@@ -77,7 +77,11 @@ def test_only_what_was_bought_is_bought_again(fresh: Running) -> None:
     again = listed(fresh, "buy-again", user_id="ann")
     assert sorted(again) == ["p1", "p2", "p3"]
     assert listed(fresh, "buy-again", user_id="ann", num_recommendations=2) == again[:2]
-    assert listed(fresh, "buy-again", user_id="ann", exclude=["p1"], context={"cart": ["p2"]}) == ["p3"]
+    limited = {"user_id": "ann", "exclude": ["p1"], "context": {"cart": ["p2"]}}
+    assert listed(fresh, "buy-again", **limited) == ["p3"]
+    assert told(fresh, "buy-again", **limited)["shortfall"] == {
+        "missing": 9, "catalogue": PRODUCTS, "left_out": {"not bought": 57, "exclude": 1, "cart": 1},
+    }  # fmt: skip
     assert not set(fresh.products(user_id="ann", num_recommendations=50)) & set(again)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from reco_assets.recommender.policy.kept import kept_text, rules_of
 from reco_assets.recommender.policy.rules import Rules
 from reco_assets.recommender.recommend import recommend
 from reco_assets.recommender.state import empty_state
-from reco_assets.recommender.types import Request, UserState
+from reco_assets.recommender.types import Request, Shortfall, UserState
 from reco_serving.answers import decide
 from reco_serving.contract import read
 from reco_serving.policy import PolicyWatch
@@ -167,6 +168,23 @@ def test_when_ranking_fails_the_rules_hold_all_the_same() -> None:
     assert {int(one[1:]) % 5 for one in products} == {0, 1, 2}
     assert decision.shortfall is not None
     assert decision.shortfall.missing == 60 - len(products)
+
+
+def test_when_all_else_fails_a_short_answer_says_why_all_the_same() -> None:
+    used = bundle("b")
+    rules = Rules.read(FILE, used, "policy.toml").now()
+    bought = np.array([used.items.row("p2"), used.items.row("p3")], np.int32)
+    state = replace(empty_state(), bought=bought)
+    asked = Request(n=60, filters="brand != 'brand 4'", cart=(used.items.row("p5"),))
+    unusable = replace(rules.policy, max_per_category=float("nan"))  # no rung can make its caps
+    decision, degraded = decide(asked, state, True, used, rules, NOW, policy=unusable)
+    products = {used.items.ids[one.item] for one in decision.recommendations}
+    assert (decision.rung, degraded) == ("popular", True)
+    assert {int(one[1:]) % 5 for one in products} == {0, 1, 2}
+    assert not products & {"p2", "p3", "p5"}
+    assert decision.shortfall == Shortfall(
+        missing=26, catalogue=PRODUCTS, left_out={"filters": 12, "cart": 1, "bought": 2, "policy filter": 11}
+    )
 
 
 def watch(home: Path, policy: Path | None = None) -> PolicyWatch:
