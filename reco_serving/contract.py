@@ -50,6 +50,7 @@ class RecentlyViewedRequest(Asked, frozen=True, kw_only=True):
     """Products that a user has just looked at, the newest first."""
 
     user_id: Id
+    context: Context = Context()
 
 
 class RankRequest(Struct, frozen=True):

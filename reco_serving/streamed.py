@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
+from reco_assets.recommender.asked import RecommendRequest
 from reco_serving.calls import Call, Priority
-from reco_serving.contract import RecommendRequest
 from reco_serving.endpoints import Parts
 from reco_serving.recommending import recommended
 from reco_serving.replies import Recommended

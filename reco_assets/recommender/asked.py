@@ -25,27 +25,39 @@ Count = Annotated[
 ]
 
 
-class Context(Struct, frozen=True):
-    """Where and when the answer will be shown, and what the visitor has in front of them."""
+class Limiting(Struct, frozen=True, kw_only=True):
+    """What of a visitor the rules ask for: all that a list needs which is not ranked for somebody."""
 
-    page: Annotated[str, Meta(max_length=256, description="home, product, cart... for the record.")] = ""
-    device: Annotated[str, Meta(max_length=64, description="desktop, mobile, tablet or app.")] = "unknown"
-    hour: Annotated[int, Meta(ge=0, le=23, description="The visitor's own hour; default: UTC.")] | None = None
-    weekday: Annotated[int, Meta(ge=0, le=6, description="From Monday; default: UTC.")] | None = None
     age: Annotated[int, Meta(ge=0, le=150, description="The visitor's age, for the policy.")] | None = None
     region: (
         Annotated[str, Meta(max_length=64, description="Where the visitor is, for the policy.")] | None
     ) = None
     product_id: Annotated[Id, Meta(description="The product on the page; never shown.")] | None = None
-    products: Annotated[Ids, Meta(description="Products just looked at, the latest last.")] = []
     cart: Annotated[Ids, Meta(description="In the cart, the latest last; never shown.")] = []
 
 
+class Context(Limiting, frozen=True, kw_only=True):
+    """Where and when the answer will be shown, and what the visitor has in front of them."""
+
+    page: Annotated[
+        str,
+        Meta(
+            max_length=256,
+            description="home, product, cart...: kept in the record of the decision, for the audit; no "
+            "answer depends on it.",
+        ),
+    ] = ""
+    device: Annotated[str, Meta(max_length=64, description="desktop, mobile, tablet or app.")] = "unknown"
+    hour: Annotated[int, Meta(ge=0, le=23, description="The visitor's own hour; default: UTC.")] | None = None
+    weekday: Annotated[int, Meta(ge=0, le=6, description="From Monday; default: UTC.")] | None = None
+    products: Annotated[Ids, Meta(description="Products just looked at, the latest last.")] = []
+
+
 class Asked(Struct, frozen=True, kw_only=True):
-    """What every request for a list for somebody may say."""
+    """What every request for a list may say."""
 
     session_id: Id | None = None
-    context: Context = Context()
+    context: Limiting = Limiting()
     num_recommendations: Count = 10
     exclude: Annotated[Ids, Meta(description="Products that must not be in the answer.")] = []
     category: Annotated[Text, Meta(description="Only products of this category.")] | None = None
@@ -63,6 +75,7 @@ class RecommendRequest(Asked, frozen=True, kw_only=True):
     """Recommend products to a user."""
 
     user_id: Id
+    context: Context = Context()
 
 
 def resolved(asked: Asked, bundle: Bundle, seed: int) -> Request:
@@ -73,7 +86,7 @@ def resolved(asked: Asked, bundle: Bundle, seed: int) -> Request:
     BadRequest
         The category does not exist.
     """
-    context = asked.context
+    context = _whole(asked.context)
     return Request(
         n=asked.num_recommendations,
         context=types.Context(
@@ -96,6 +109,13 @@ def category_code(name: str | None, bundle: Bundle) -> int | None:
     if code is None:
         raise BadRequest("category", f"there is no category {name!r}")
     return code
+
+
+def _whole(context: Limiting) -> Context:
+    """``context`` with what it may not say left open."""
+    if isinstance(context, Context):
+        return context
+    return Context(age=context.age, region=context.region, product_id=context.product_id, cart=context.cart)
 
 
 def _in_front(context: Context) -> list[Id]:

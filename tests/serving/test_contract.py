@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+import msgspec
 import pytest
+from msgspec import Struct
 
 from reco_assets.candidates.sources import SOURCES
 from reco_assets.online import keys
 from reco_assets.platform.redis import open_redis
+from reco_serving.contract import BoughtTogetherRequest, BuyAgainRequest, SimilarRequest, TrendingRequest
 from tests.serving.bundles import CATEGORIES, NOW, PRODUCTS
 from tests.serving.conftest import Running, until
 
@@ -167,6 +170,20 @@ def test_what_no_route_takes_is_refused_like_all_else(
 def test_unknown_fields_and_products_do_no_harm(service: Running) -> None:
     answer = service.recommend(user_id="u", later="x", context={"theme": "dark", "products": ["gone", 17]})
     assert answer["degraded"] is False
+
+
+@pytest.mark.parametrize("kind", [SimilarRequest, TrendingRequest, BoughtTogetherRequest, BuyAgainRequest])
+def test_what_is_not_ranked_for_somebody_asks_only_for_what_the_rules_need(kind: type[Struct]) -> None:
+    (context,) = (one.type for one in msgspec.structs.fields(kind) if one.name == "context")
+    assert {one.name for one in msgspec.structs.fields(context)} == {"age", "region", "product_id", "cart"}
+
+
+@pytest.mark.parametrize("endpoint", ["similar", "trending"])
+def test_the_same_context_may_be_sent_everywhere(service: Running, endpoint: str) -> None:
+    plain = {"product_id": "p1", "context": {"cart": ["p4"]}}
+    more = {"page": "home", "device": "mobile", "hour": 9, "weekday": 6, "products": ["p7"], "cart": ["p4"]}
+    told, same = (service.ask(endpoint, {**plain, **other}).json() for other in ({}, {"context": more}))
+    assert told["recommendations"] == same["recommendations"]
 
 
 def test_similar_products_leave_out_the_product_itself(service: Running) -> None:

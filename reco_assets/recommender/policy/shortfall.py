@@ -14,7 +14,6 @@ from reco_assets.recommender.policy.compiled import Compiled
 from reco_assets.recommender.policy.masks import Bools, holds
 from reco_assets.recommender.types import Int32s, Policy, Request, Shortfall
 
-
 NOTHING: Final = np.empty(0, np.int32)
 
 
