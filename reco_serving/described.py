@@ -17,22 +17,36 @@ from reco_serving.contract import (
     SimilarRequest,
     TrendingRequest,
 )
-from reco_serving.replies import Listed, Ranked, Recommended, RecommendedBatch, Related
-from reco_serving.secured import Json
+from reco_serving.described_answers import (
+    AGAIN,
+    COMPLETED,
+    RANKED,
+    RECOMMENDED,
+    RECOMMENDED_BATCH,
+    SIMILAR,
+    TRENDING,
+    VIEWED,
+)
+from reco_serving.described_bodies import Json
+from reco_serving.replies import Fault
 
-_USUAL: Final = (400, 408, 413, 429, 503)
+_TOO_MANY: Final = Fault("num_recommendations", "Expected `int` <= 100")
 
 
 @dataclass(frozen=True)
 class Described:
-    """One endpoint; ``refusals`` are the statuses that it may answer beside 200."""
+    """One endpoint: an ``example`` of what it is asked, of its ``answer``, of what may be ``wrong``.
+
+    ``unknown`` is what it says of something that is not there, with 404; None where nothing is looked up.
+    """
 
     path: str
     asked: type[Struct]
-    answer: type[Struct]
     example: Json
+    answer: Struct
     answers: str = "Products, best first."
-    refusals: tuple[int, ...] = _USUAL
+    wrong: Fault = _TOO_MANY
+    unknown: Fault | None = None
 
     @property
     def summary(self) -> str:
@@ -49,7 +63,6 @@ DESCRIBED: Final = (
     Described(
         "/recommend",
         RecommendRequest,
-        Recommended,
         {
             "user_id": "u42",
             "session_id": "s7",
@@ -57,18 +70,19 @@ DESCRIBED: Final = (
             "filters": "price < 80",
             "num_recommendations": 5,
         },
+        RECOMMENDED,
     ),
     Described(
         "/recommend/batch",
         BatchRequest,
-        RecommendedBatch,
         {"requests": [{"user_id": "u42", "num_recommendations": 3}, {"user_id": "u43"}]},
+        RECOMMENDED_BATCH,
         "One answer a request, in their order.",
+        Fault("requests[1].category", "there is no category 'gardn'"),
     ),
     Described(
         "/similar",
         SimilarRequest,
-        Related,
         {
             "product_id": "p1",
             "num_recommendations": 5,
@@ -76,39 +90,42 @@ DESCRIBED: Final = (
             "exclude": ["p9"],
             "context": {"age": 31, "region": "de"},
         },
-        refusals=(400, 404, 408, 413, 429, 503),
+        SIMILAR,
+        unknown=Fault("product_id", "there is no product 'p1'"),
     ),
     Described(
         "/bought-together",
         BoughtTogetherRequest,
-        Listed,
         {"products": ["p7"], "cart": ["p1", "p9"], "user_id": "u42", "num_recommendations": 5},
+        COMPLETED,
+        wrong=Fault("products", "is required where no cart is given"),
     ),
     Described(
         "/trending",
         TrendingRequest,
-        Related,
         {"num_recommendations": 5, "filters": "price < 80", "user_id": "u42"},
+        TRENDING,
     ),
     Described(
         "/buy-again",
         BuyAgainRequest,
-        Listed,
         {"user_id": "u42", "num_recommendations": 5},
+        AGAIN,
         "Products, the one that is due most first; none where the user has bought nothing.",
     ),
     Described(
         "/recently-viewed",
         RecentlyViewedRequest,
-        Listed,
         {"user_id": "u42", "session_id": "s7", "num_recommendations": 5},
+        VIEWED,
         "Products, the newest first; none where the user has looked at nothing.",
     ),
     Described(
         "/rank",
         RankRequest,
-        Ranked,
         {"user_id": "u42", "products": ["p3", "p1", "p9"]},
+        RANKED,
         "The list, best first, with what is not known at its end.",
+        Fault("products", "Expected `array` of length >= 1"),
     ),
 )

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 import polars as pl
-from msgspec import Struct
 
 from reco_assets.events.contract import EVENT_TYPES, FIELDS, Field
+from reco_serving.described_answers import COLLECTED
+from reco_serving.described_bodies import RETRY_AFTER, Json, answered, otherwise, refused
 from reco_serving.events import MOST_EVENTS
-from reco_serving.replies import Collected, Refused
-from reco_serving.secured import Json
+from reco_serving.replies import Fault
 
 _EVENT: Final[Json] = {
     "event_id": "5b0e8a3e-1f0c-4f43-9d54-0d3c1a8f2b11",
@@ -45,8 +44,8 @@ _WIRE: Final[dict[type[pl.DataType], Json]] = {
 }
 
 
-def events_path(content: Callable[[type[Struct]], Json]) -> Json:
-    """What is said of /events; ``content`` gives the media types of an answer."""
+def events_path() -> Json:
+    """What is said of /events."""
     event: Json = {"$ref": "#/components/schemas/Event"}
     several: Json = {"type": "array", "items": event, "minItems": 1, "maxItems": MOST_EVENTS}
     wrapped: Json = {"type": "object", "required": ["events"], "properties": {"events": several}}
@@ -57,19 +56,19 @@ def events_path(content: Callable[[type[Struct]], Json]) -> Json:
             "several": {"summary": "Several events", "value": {"events": [_EVENT]}},
         },
     }
-    refused = {
-        "400": "The body as a whole cannot be read.",
-        "413": "The body is too long.",
-        "503": "Neither the stream nor the disk takes events: send them again after Retry-After seconds.",
-    }
+    too_many = Fault("events", f"must hold from 1 to {MOST_EVENTS} events, got {2 * MOST_EVENTS}")
+    full = Fault("events", "keeping 12 events: the stream is down, and the spool is full")
     responses: dict[str, Json] = {
-        "202": {
-            "description": "All events are durable; the bad ones are named.",
-            "content": content(Collected),
-        }
-    }
-    responses |= {
-        status: {"description": why, "content": content(Refused)} for status, why in refused.items()
+        "202": answered("All events are durable; the bad ones are named.", COLLECTED),
+        **refused(400, why="The body as a whole cannot be taken.", example=too_many),
+        **otherwise("POST, OPTIONS"),
+        **refused(408, 413),
+        **refused(
+            503,
+            why="Neither the stream nor the disk takes events: send them again after Retry-After seconds.",
+            example=full,
+            headers=RETRY_AFTER,
+        ),
     }
     return {
         "post": {
@@ -93,7 +92,9 @@ def snippet_path() -> Json:
                 "200": {
                     "description": "Less than 4 kB, without dependencies.",
                     "content": {"text/javascript": {"example": _SNIPPET}},
-                }
+                },
+                "304": {"description": "It is the one whose ETag If-None-Match names."},
+                **otherwise("GET, HEAD"),
             },
         }
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -10,9 +9,13 @@ import msgspec
 from reco_assets.recommender.types import MOST
 from reco_serving.calls import MOST_MS, Priority
 from reco_serving.described import DESCRIBED, Described
+from reco_serving.described_answers import EXPLAINED, RECOMMENDATION_ID, RECOMMENDED
+from reco_serving.described_bodies import REFERENCE, Json, answered, content, otherwise, refused
 from reco_serving.described_events import event_schema, events_path, snippet_path
-from reco_serving.replies import Collected, Explained, Health, Ready, Refused
-from reco_serving.secured import SCHEMES, Json, secured
+from reco_serving.described_pages import pages
+from reco_serving.http import encode
+from reco_serving.replies import Collected, Explained, Fault, Health, Ready, Refused
+from reco_serving.secured import SCHEMES, secured
 
 #: The page on /: BentoML's own Swagger UI without the tracker that its page loads from elsewhere.
 PAGE: Final = """<!DOCTYPE html>
@@ -32,14 +35,6 @@ PAGE: Final = """<!DOCTYPE html>
 </html>
 """
 
-_REFUSALS: Final = {
-    400: "The request breaks its contract: the field and the reason.",
-    404: "There is no such product.",
-    429: "More is asked than can be answered in time: ask again after Retry-After seconds.",
-    408: "The body did not come in time.",
-    413: "The body is too long.",
-    503: "No bundle has been promoted yet.",
-}
 #: Headers that every question may have.
 _HEADERS: Final[Json] = [
     {
@@ -59,7 +54,7 @@ _HEADERS: Final[Json] = [
 ]
 _TYPES: Final = (
     Collected,
-    *dict.fromkeys(kind for one in DESCRIBED for kind in (one.asked, one.answer)),
+    *dict.fromkeys(kind for one in DESCRIBED for kind in (one.asked, type(one.answer))),
     Ready,
     Explained,
     Refused,
@@ -69,30 +64,15 @@ _TYPES: Final = (
 
 def document(keys: bool = False) -> dict[str, Json]:
     """The OpenAPI 3.1 document of the service; ``keys`` says whether it asks for them."""
-    schemas, components = msgspec.json.schema_components(_TYPES, ref_template="#/components/schemas/{name}")
-    reference = dict(zip(_TYPES, schemas, strict=True))
-
-    def content(kind: type[msgspec.Struct], example: Json = None) -> Json:
-        body: dict[str, Json] = {"schema": reference[kind]}
-        if example is not None:
-            body["example"] = example
-        return {"application/json": body}
-
-    def post(one: Described) -> Json:
-        responses: dict[str, Json] = {"200": {"description": one.answers, "content": content(one.answer)}}
-        for status in one.refusals:
-            responses[str(status)] = {"description": _REFUSALS[status], "content": content(Refused)}
-        return {
-            "post": {
-                "summary": one.summary,
-                "description": one.description,
-                "operationId": one.path.strip("/").replace("/", "-"),
-                "parameters": _HEADERS,
-                "requestBody": {"required": True, "content": content(one.asked, one.example)},
-                "responses": responses,
-            }
-        }
-
+    _, components = msgspec.json.schema_components(_TYPES, ref_template=REFERENCE)
+    paths: dict[str, Json] = {
+        **{one.path: {"post": _question(one)} for one in DESCRIBED},
+        "/events": events_path(),
+        "/reco.js": snippet_path(),
+        **pages(),
+        "/stream/{session_id}": {"get": _stream()},
+        "/explain/{recommendation_id}": {method: _explain(f"explain-{method}") for method in ("get", "post")},
+    }
     return {
         "openapi": "3.1.0",
         "info": {
@@ -100,52 +80,7 @@ def document(keys: bool = False) -> dict[str, Json]:
             "version": "1",
             "description": "Product recommendations. Ids are texts; JSON integers are accepted and echoed.",
         },
-        "paths": secured(
-            {
-                **{one.path: post(one) for one in DESCRIBED},
-                "/events": events_path(content),
-                "/reco.js": snippet_path(),
-                "/health": {
-                    "get": {
-                        "summary": "What is loaded, since when, and what is missing.",
-                        "operationId": "health",
-                        "responses": {
-                            "200": {"description": "The state of the worker.", "content": content(Health)}
-                        },
-                    }
-                },
-                "/ready": {
-                    "get": {
-                        "summary": "Whether this worker can answer, for balancers.",
-                        "operationId": "ready",
-                        "responses": {
-                            "200": {"description": "It has a bundle.", "content": content(Ready)},
-                            "503": {"description": _REFUSALS[503], "content": content(Refused)},
-                        },
-                    }
-                },
-                "/stream/{session_id}": {"get": _stream_path(content)},
-                "/explain/{recommendation_id}": {
-                    method: _explain_path(f"explain-{method}", content) for method in ("get", "post")
-                },
-                "/experiments": {
-                    "get": {
-                        "summary": "The experiments and their results, as a page.",
-                        "operationId": "experiments",
-                        "responses": {"200": {"description": "HTML.", "content": {"text/html": {}}}},
-                    }
-                },
-                "/metrics": {
-                    "get": {
-                        "summary": "Prometheus metrics.",
-                        "operationId": "metrics",
-                        "responses": {"200": {"description": "Text format.", "content": {"text/plain": {}}}},
-                    }
-                },
-            },
-            content(Refused),
-            keys,
-        ),
+        "paths": secured(paths, keys),
         "components": {
             "schemas": {**components, "Event": event_schema()},
             "securitySchemes": SCHEMES,
@@ -153,60 +88,83 @@ def document(keys: bool = False) -> dict[str, Json]:
     }
 
 
-def _stream_path(content: Callable[[type[msgspec.Struct]], Json]) -> Json:
-    def parameter(name: str, where: str, why: str, schema: Json, example: Json) -> Json:
-        return {
-            "name": name,
-            "in": where,
-            "required": where == "path",
-            "description": why,
-            "schema": schema,
-            "example": example,
-        }
+def _question(one: Described) -> Json:
+    responses: dict[str, Json] = {
+        "200": answered(one.answers, one.answer),
+        **refused(400, example=one.wrong),
+        **otherwise("POST"),
+        **refused(408, 413, 429, 503),
+    }
+    if one.unknown is not None:
+        responses |= refused(404, example=one.unknown)
+    return {
+        "summary": one.summary,
+        "description": one.description,
+        "operationId": one.path.strip("/").replace("/", "-"),
+        "parameters": _HEADERS,
+        "requestBody": {"required": True, "content": content(one.asked, one.example)},
+        "responses": responses,
+    }
 
+
+def _parameter(name: str, where: str, why: str, schema: Json, example: Json) -> Json:
+    return {
+        "name": name,
+        "in": where,
+        "required": where == "path",
+        "description": why,
+        "schema": schema,
+        "example": example,
+    }
+
+
+def _stream() -> Json:
     text: Json = {"type": "string", "minLength": 1, "maxLength": 256}
     count: Json = {"type": "integer", "minimum": 1, "maximum": MOST, "default": 10}
+    told = f"id: {RECOMMENDATION_ID}\nevent: recommendations\ndata: {encode(RECOMMENDED).decode()}\n\n"
     return {
         "summary": "A new list whenever something happens in a session, as Server-Sent Events.",
         "description": "The first list comes at once. Each is an event `recommendations` whose data is the "
         "answer of /recommend. A stream without news sends a comment every 15 seconds.",
         "operationId": "stream",
         "parameters": [
-            parameter("session_id", "path", "The session, as its events have it.", text, "s7"),
-            parameter("user_id", "query", "Whose products; the session's id by default.", text, "u42"),
-            parameter("num_recommendations", "query", "How many products.", count, 5),
+            _parameter("session_id", "path", "The session, as its events have it.", text, "s7"),
+            _parameter("user_id", "query", "Whose products; the session's id by default.", text, "u42"),
+            _parameter("num_recommendations", "query", "How many products.", count, 5),
         ],
         "responses": {
-            "200": {"description": "Events, until the client leaves.", "content": {"text/event-stream": {}}},
-            **{
-                str(status): {"description": _REFUSALS[status], "content": content(Refused)}
-                for status in (400, 429, 503)
+            "200": {
+                "description": "Events, until the client leaves.",
+                "content": {"text/event-stream": {"example": told}},
             },
+            **refused(400, 429, 503),
+            **otherwise("GET"),
         },
     }
 
 
-def _explain_path(operation: str, content: Callable[[type[msgspec.Struct]], Json]) -> Json:
+def _explain(operation: str) -> Json:
+    text: Json = {"type": "string", "minLength": 1}
     return {
         "summary": "Why an answer was as it was.",
         "description": "It is made again from its record, which a worker remembers for its last decisions, "
         "the stream has until the lake has it, and the lake from then on.",
         "operationId": operation,
         "parameters": [
-            {
-                "name": "recommendation_id",
-                "in": "path",
-                "required": True,
-                "description": "As the answer of /recommend has it.",
-                "schema": {"type": "string", "minLength": 1},
-                "example": "0006516b2c3d4e5f1a2b3c4d",
-            }
+            _parameter(
+                "recommendation_id", "path", "As the answer of /recommend has it.", text, RECOMMENDATION_ID
+            )
         ],
         "responses": {
-            "200": {"description": "Its products with their reasons.", "content": content(Explained)},
-            "404": {
-                "description": "Its record cannot be found, or its bundle or policy is not here any more.",
-                "content": content(Refused),
-            },
+            "200": answered("Its products with their reasons.", EXPLAINED),
+            **refused(
+                404,
+                why="Its record cannot be found, or its bundle or policy is not here any more.",
+                example=Fault(
+                    "recommendation_id",
+                    "it was made by bundle 20260201-697eac00, which this worker does not serve any more",
+                ),
+            ),
+            **otherwise("GET, HEAD, POST"),
         },
     }
