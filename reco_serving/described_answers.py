@@ -73,12 +73,16 @@ SIMILAR: Final = Related(
     [_alone(0.42, "also_viewed", "people who looked at p1 went on to it")],
     _MODEL,
     0.914,
+    degraded=False,
+    rung="full",
     shortfall=Shortfall(4, 1500, {"filters": 1490, "exclude": 2, "stock": 7}),
 )
 TRENDING: Final = Related(
     [_alone(1.7, "trending", "more wanted than usual right now")],
     _MODEL,
     0.533,
+    degraded=False,
+    rung="full",
     shortfall=Shortfall(4, 1500, {"filters": 1490, "stock": 9}),
 )
 COMPLETED: Final = Listed(
