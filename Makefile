@@ -68,6 +68,9 @@ reference: $(READY) ## Write docs/reference.md and the alerts on error budgets a
 	.venv/bin/python -m reco_assets.cli.reference
 	.venv/bin/python -m ops.burn_alerts
 
+# Where the public files lie that quality is judged on.
+DATA ?= ../shared/data
+
 bench: $(READY) ## Run the benchmarks; one JSON file each in bench-results/
 	@mkdir -p bench-results
 	@for file in benchmarks/[a-z]*.py; do \
@@ -76,6 +79,9 @@ bench: $(READY) ## Run the benchmarks; one JSON file each in bench-results/
 		.venv/bin/python -m "benchmarks.$$name" --json > "bench-results/$$name.json"; \
 		cat "bench-results/$$name.json"; \
 	done
+	@echo "benchmarks.quality" >&2
+	@.venv/bin/python -m benchmarks.quality all --data "$(DATA)" --json > bench-results/quality.json
+	@.venv/bin/python -m benchmarks.quality tables bench-results/quality.json
 
 clean: ## Remove what the tools left; the data and .venv stay
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench-results dist \

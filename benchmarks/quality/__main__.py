@@ -1,4 +1,4 @@
-"""``python -m benchmarks.quality sessions|sequences|interactions|shop|ablation|all``; see docs/quality.md."""
+"""``python -m benchmarks.quality``: docs/quality.md says what each sub-command does."""
 
 from __future__ import annotations
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from benchmarks.quality.ablation_command import ablation_job, add_ablation
-from benchmarks.quality.definitions import WHOLE, interactions, sequences, sessions
+from benchmarks.quality.definitions import interactions, sequences, sessions
 from benchmarks.quality.public_splits import measure
+from benchmarks.quality.recorded import recorded
 from benchmarks.quality.shop_command import (
     PUBLIC,
     SIMULATED,
@@ -21,9 +22,10 @@ from benchmarks.quality.shop_command import (
     shop_job,
 )
 from benchmarks.quality.shop_report import ShopOutcome
+from benchmarks.quality.split_command import SPLITS, add_splits, split_job
+from benchmarks.quality.tables import tables
 from benchmarks.report import Stopwatch, Value, log, report
 from reco_assets.errors import BadInput, RecoError
-from reco_assets.recommender.types import MOST, RECENT
 
 #: Where the public files lie, beside a checkout.
 DATA: Final = Path("../shared/data")
@@ -61,51 +63,24 @@ def parser() -> argparse.ArgumentParser:
     common.add_argument("--plot", type=picture, help="write a picture of the metrics here (PNG)")
     common.add_argument("--json", action="store_true", help="print one JSON object")
 
-    one = commands.add_parser("sessions", parents=[common], help="next item of a session")
-    one.add_argument("--train", type=Path, required=True, help="columns session, items")
-    one.add_argument("--test", type=Path, required=True, help="columns prefix, target")
-    one.add_argument("--k", type=_k, default=20, help="how many items an answer holds")
-    one.add_argument("--recent", type=positive, default=RECENT, help="events that a source alone is given")
-
-    one = commands.add_parser("sequences", parents=[common], help="last item of a sequence")
-    one.add_argument("--data", type=Path, required=True, help="columns user, items")
-    one.add_argument(
-        "--learn-validation",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="whether the sources that answer the test have learned from the validation items too",
-    )
-    one.add_argument("--recent", type=positive, default=RECENT, help="events that a source alone is given")
-
-    one = commands.add_parser("interactions", parents=[common], help="hidden items of a set")
-    one.add_argument("--train", type=Path, required=True, help="columns user, items")
-    one.add_argument("--test", type=Path, required=True, help="columns user, items")
-    one.add_argument("--valid", type=Path, help="columns user, items; only to validate the ranker")
-    one.add_argument("--recent", type=positive, default=WHOLE, help="events that a source alone is given")
+    add_splits(commands, common)
     add_shop(commands, common)
     add_ablation(commands, common)
 
     one = commands.add_parser("all", parents=[common], help="all of them, on the public files")
     one.add_argument("--data", type=Path, default=DATA, help="folder of the files")
     one.add_argument("--only", type=_names, help=f"of {', '.join(NAMES)}: those with commas between")
+
+    one = commands.add_parser("tables", help="the tables of docs/quality.md, from the JSON of a run")
+    one.add_argument("file", metavar="FILE", type=Path, help="what another command printed with --json")
     return made
 
 
 def jobs(given: argparse.Namespace) -> dict[str, Callable[[], Measured]]:
     """What the arguments mean, by name; each reads its files when it is called."""
     cases: int | None = given.cases
-    if given.command == "sessions":
-        return {"sessions": lambda: measure(sessions(given.train, given.test, given.k, given.recent), cases)}
-    if given.command == "sequences":
-        return {
-            "sequences": lambda: measure(sequences(given.data, given.learn_validation, given.recent), cases)
-        }
-    if given.command == "interactions":
-        return {
-            "interactions": lambda: measure(
-                interactions(given.train, given.test, given.valid, given.recent), cases
-            )
-        }
+    if given.command in SPLITS:
+        return {given.command: split_job(given)}
     if given.command == "shop":
         return {"shop": shop_job(given)}
     if given.command == "ablation":
@@ -139,6 +114,9 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     found: dict[str, Measured] = {}
     try:
+        if given.command == "tables":
+            print(tables(recorded(given.file)))
+            return 0
         for name, job in jobs(given).items():
             with Stopwatch() as watch:
                 found[name] = job()
@@ -192,10 +170,3 @@ def _names(text: str) -> tuple[str, ...]:
     if unknown or not names:
         raise argparse.ArgumentTypeError(f"there is no {', '.join(unknown)}; there are {', '.join(NAMES)}")
     return names
-
-
-def _k(text: str) -> int:
-    number = positive(text)
-    if number > MOST:
-        raise argparse.ArgumentTypeError(f"must be at most {MOST}, the longest answer, got {number}")
-    return number

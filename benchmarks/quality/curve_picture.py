@@ -33,8 +33,8 @@ def curve_picture(title: str, found: Sequence[Curve]) -> bytes:
             axes.set_xlabel(across.replace("_", " "), fontsize=8.5)
             axes.set_ylabel(metric, fontsize=8.5)
             axes.tick_params(labelsize=8)
-            if axes.lines:
-                axes.legend(fontsize=7)
+            axes.set_visible(bool(axes.lines))
+            axes.legend(fontsize=7)
     FigureCanvasAgg(figure)
     drawn = BytesIO()
     figure.savefig(drawn, format="png")
@@ -44,6 +44,8 @@ def curve_picture(title: str, found: Sequence[Curve]) -> bytes:
 def _drawn(axes: Axes, curve: Curve, metric: str, across: str) -> None:
     at = np.array([_place(point, across) for point in curve.points])
     up = np.array([point.accuracy[metric].mean for point in curve.points])
+    if np.isnan(at).all():
+        return  # of a shop without categories their variety is not known
     label = f"{curve.knob}, {curve.question}"
     if curve.counts:
         low = np.array([point.accuracy[metric].low for point in curve.points])
