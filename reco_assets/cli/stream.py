@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import FrameType
@@ -14,7 +14,9 @@ from typing import Annotated
 import redis
 import typer
 
+from reco_assets.cli.main import explain
 from reco_assets.errors import MissingDependency
+from reco_assets.experiments.look import Looks
 from reco_assets.online.stream_status import Status, tell
 from reco_assets.platform.redis import open_redis, redis_shown
 from reco_assets.platform.settings import Settings
@@ -31,7 +33,9 @@ def stream(
     """Follow the stream in the foreground: into every table and the online store, batch after batch.
 
     It does what Dagster's sensor `stream_sensor` has done otherwise, and starts the embedded Redis if
-    none runs. Ctrl-C ends it after the micro-batch that is under way; a second one ends it at once,
+    none runs. While an experiment runs it also does what `experiment_sensor` has done: every five
+    minutes, after a micro-batch, the experiments are judged, and a variant that breaks a guardrail is
+    taken out. Ctrl-C ends it after the micro-batch that is under way; a second one ends it at once,
     which loses nothing either.
 
     Examples:
@@ -50,10 +54,12 @@ def stream(
                 hint="nothing has to be done; or stop that one, e.g. the run in Dagster, first",
             )
         try:
+            looks = Looks(settings)
             with ended_by_signals() as ending:
                 for batch in batches(settings, ending):
+                    stopped = judged(looks, datetime.now(UTC))
                     if not quiet:
-                        typer.echo(_as_json(batch) if as_json else _line(batch))
+                        typer.echo(_as_json(batch, stopped) if as_json else _line(batch, stopped))
                     if once:
                         break
         except redis.RedisError as error:
@@ -82,6 +88,17 @@ def batches(settings: Settings, ending: threading.Event) -> Iterator[tuple[Micro
             parts.stream.close()
 
 
+def judged(looks: Looks, now: datetime) -> tuple[str, ...]:
+    """Which variants were taken out, a line each; what keeps the experiments from being judged is told."""
+    try:
+        return looks.after(now)
+    except Exception as error:
+        # the tables and the online store are brought up to date whatever becomes of the experiments
+        message, hint, _ = explain(error)
+        typer.echo(f"the experiments were not judged: {message}; {hint}", err=True)
+        return ()
+
+
 @contextmanager
 def ended_by_signals() -> Iterator[threading.Event]:
     """An event that SIGINT or SIGTERM sets; a second signal does what it always does."""
@@ -104,19 +121,20 @@ def ended_by_signals() -> Iterator[threading.Event]:
         restore()
 
 
-def _line(told: tuple[MicroBatch, Status]) -> str:
+def _line(told: tuple[MicroBatch, Status], stopped: Sequence[str]) -> str:
     batch, status = told
     bad = f" ({batch.drained.quarantined:,} into quarantine)" if batch.drained.quarantined else ""
     behind = f", {status.waiting:,} wait" if status.waiting else ""
     lag = f", lag {status.lag_seconds:.1f} s" if status.batch_size else ""
-    return (
+    done = (
         f"{status.at:%H:%M:%S}  {status.batch_size:,} records{bad}{behind}  "
         f"{status.users:,} users and {status.products:,} products online"
         f"  {sum(status.seconds.values()):.1f} s{lag}"
     )
+    return "\n".join([done, *(f"{status.at:%H:%M:%S}  {one}" for one in stopped)])
 
 
-def _as_json(told: tuple[MicroBatch, Status]) -> str:
+def _as_json(told: tuple[MicroBatch, Status], stopped: Sequence[str]) -> str:
     batch, status = told
     return json.dumps(
         {
@@ -131,5 +149,6 @@ def _as_json(told: tuple[MicroBatch, Status]) -> str:
             "products": status.products,
             "raw_events_version": batch.drained.version,
             "seconds": status.seconds,
+            "stopped": list(stopped),
         }
     )

@@ -5,10 +5,10 @@ import polars as pl
 
 from reco_assets.experiments.exposures import EXPOSURES_SCHEMA, KEY
 from reco_assets.experiments.findings import RATIO_LEVEL, Findings
+from reco_assets.experiments.look import judge
 from reco_assets.experiments.metrics import METRICS
-from reco_assets.experiments.publish import publish
 from reco_assets.experiments.store import Store
-from reco_assets.experiments.tables import EXPOSURES, RESULTS, build_exposures, build_results, guard
+from reco_assets.experiments.tables import EXPOSURES, RESULTS, build_exposures
 from reco_assets.interactions.attribution import CLICK_WINDOW
 from reco_assets.monitoring.checks import results, specs
 from reco_assets.monitoring.findings import Finding, in_range, no_nulls, unique
@@ -79,14 +79,11 @@ def experiment_results(context: dg.AssetExecutionContext, platform: Platform) ->
     first, last = days_of(context)
     lake, settings = platform.lake(), platform.settings()
     with open_redis(settings) as client:
-        store = Store.of(settings, client)
-        board = store.read()
-        written, known = build_results(lake, board, first, last)
-        done = guard(store, known, int(platform.now().timestamp() * 1e6))
-        publish(client, lake, known)
+        judged = judge(lake, Store.of(settings, client), first, last, platform.now())
+    written, known = judged.written, judged.known
     frame = lake.scan(RESULTS).filter(pl.col("as_of").is_between(first, last))
     counts = frame.group_by("as_of").len().collect()
-    for line in done:
+    for line in judged.stopped:
         context.log.warning(line)
     add_daily_metadata(
         context,
@@ -104,7 +101,7 @@ def experiment_results(context: dg.AssetExecutionContext, platform: Platform) ->
             "written rows": written.rows,
             "delta_version": written.version,
             "experiments": len(known),
-            "stopped": dg.MetadataValue.json(list(done)),
+            "stopped": dg.MetadataValue.json(list(judged.stopped)),
         },
         check_results=results(
             "experiment_results",

@@ -6,13 +6,11 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from reco_assets.errors import RecoError
+from reco_assets.experiments.look import LOOK_SECONDS
 from reco_assets.experiments.store import Store
 from reco_assets.platform.redis import connect
 from reco_assets.platform.resources import Platform
 from reco_assets.platform.sensors import under_way
-
-#: Seconds between two looks; each is a look at the results too, which the intervals allow for.
-LOOK_SECONDS = 300
 
 experiment_guard = dg.define_asset_job(
     "experiment_guard",

@@ -8,16 +8,24 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from reco_assets.events.decided import Exposure, encode
+from reco_assets.events.decisions import decisions_stream
 from reco_assets.events.drain import waiting
+from reco_assets.experiments.board import start
+from reco_assets.experiments.metrics import guardrail
+from reco_assets.experiments.store import Store
 from reco_assets.platform.lake import open_lake
-from reco_assets.platform.redis import redis_runs, stop_redis
+from reco_assets.platform.redis import open_redis, redis_runs, stop_redis
 from reco_assets.platform.settings import Settings
 from reco_assets.platform.streams.open import open_stream
 from reco_assets.streaming.follow import alone
+from tests.events.answers import decided
+from tests.experiments.builders import experiment
 from tests.online.conftest import free_port
 from tests.serving.conftest import until
 
@@ -78,6 +86,59 @@ def test_once_starts_redis_and_brings_in_what_waits(settings: Settings) -> None:
     }
     assert list(told["seconds"]) == ["drain", "interactions", "windows", "features", "online"]
     assert open_lake(settings).scan("silver/interactions").collect().height == 2
+
+
+def harmed(settings: Settings) -> None:
+    """An experiment two hours old, 300 visitors a minute ago, of whom the treated bought for a fifth."""
+    now = datetime.now(UTC)
+    began = int((now - timedelta(hours=2)).timestamp() * 1e6)
+    with open_redis(settings) as client:
+        one = experiment("x", guardrails=(guardrail("revenue_per_user:5%"),))
+        Store.of(settings, client).change("start", began, lambda board: start(board, one, (0.5, 0.5), began))
+    visitors = [(f"u{n}", ("control", "treatment")[n % 2]) for n in range(300)]
+    answers = [
+        decided(f"r-{user}", user, "p1", at=now - timedelta(minutes=1), exposures=[Exposure("x", variant, 1)])
+        for user, variant in visitors
+    ]
+    answered = decisions_stream(settings)
+    answered.append([(f"u{n}", encode(one)) for n, one in enumerate(answers)])
+    answered.close()
+    bought = [
+        {
+            "event_id": f"e-{user}",
+            "user_id": user,
+            "event_type": "purchase",
+            "product_id": "p1",
+            "timestamp": (now - timedelta(seconds=30)).isoformat(),
+            "price": (2.0 if variant == "treatment" else 10.0) + n % 7,
+            "quantity": 1,
+        }
+        for n, (user, variant) in enumerate(visitors)
+    ]
+    events = open_stream(settings)
+    events.append([(str(one["user_id"]), json.dumps(one).encode()) for one in bought])
+    events.close()
+
+
+def test_a_variant_that_harms_is_taken_out_without_dagster(settings: Settings) -> None:
+    harmed(settings)
+    done = stream(settings, "--once", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    [stopped] = json.loads(done.stdout)["stopped"]
+    assert stopped.startswith("stopped treatment of x: guardrail revenue_per_user:5%")
+    with open_redis(settings) as client:
+        assert not Store.of(settings, client).read().experiment("x").running
+
+
+def test_experiments_that_cannot_be_judged_are_told_and_the_stream_goes_on(settings: Settings) -> None:
+    harmed(settings)
+    results = settings.home / "lake" / "gold" / "experiment_results"
+    results.parent.mkdir(parents=True)
+    results.write_text("a file where the table should be")
+    done = stream(settings, "--once", "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["accepted"] == 300
+    assert done.stderr.startswith("the experiments were not judged: ")
 
 
 def test_a_second_follower_is_told_that_there_is_one(settings: Settings) -> None:
