@@ -181,7 +181,8 @@ class Service:
         if settings.log_format == "json":
             log_as_json()
         metrics, tracer = Metrics(), Tracer.open(settings)
-        at_zero(metrics, tuple(map(named_endpoint, self.hot)), (*map(named_endpoint, _ANSWERS), STREAM_NAME))
+        listing = (*map(named_endpoint, _ANSWERS), STREAM_NAME)
+        at_zero(metrics, (*listing, named_endpoint(PATH)), listing)
         current = Current(settings, metrics, Backlog(settings, metrics))
         keyring = Keyring(settings)
         keyring.look(time.monotonic())
@@ -196,7 +197,7 @@ class Service:
             collector = Collector(sink, settings.home / "spool", settings.spool_mb * 1_000_000, metrics)
             collecting = Collecting(collector, metrics, tracer)
             below = round(settings.decision_evidence * 2**SEED_BITS)
-            live = Live(redis.asyncio.Redis.from_url(redis_url(settings)), settings.streams)
+            live = Live(redis.asyncio.Redis.from_url(redis_url(settings)), settings.streams, metrics)
             variants = Variants(current)
             self._parts = Parts(
                 current,

@@ -14,6 +14,7 @@ import redis.asyncio
 
 from reco_assets.online import keys
 from reco_serving.http import RETRY_AFTER, Refusal
+from reco_serving.metrics import Metrics
 
 #: Pause before Redis is asked again after it was lost.
 PAUSE_SECONDS: Final = 1.0
@@ -27,10 +28,26 @@ log = logging.getLogger("reco.stream")
 
 @dataclass(eq=False)
 class Following:
-    """One stream that follows a session; ``news`` is set when something has happened in it."""
+    """One stream that follows a session; ``news`` is set when something has happened in it.
+
+    ``since`` is when the first of what has happened did, seconds since 1970; None where nobody has said.
+    """
 
     news: asyncio.Event = field(default_factory=asyncio.Event)
     heard: asyncio.Event = field(default_factory=asyncio.Event)
+    since: float | None = None
+
+    def hear(self, at: float | None) -> None:
+        """Something has happened, ``at`` a moment where that is known."""
+        if at is not None and (self.since is None or at < self.since):
+            self.since = at
+        self.news.set()
+
+    def take(self) -> float | None:
+        """When what the next list is for began to happen; whatever happens from now on is for another one."""
+        self.news.clear()
+        since, self.since = self.since, None
+        return since
 
 
 @dataclass
@@ -47,6 +64,7 @@ class Live:
 
     client: redis.asyncio.Redis
     most: int
+    metrics: Metrics
     ended: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     _sessions: dict[bytes, set[Following]] = field(default_factory=lambda: defaultdict(set), repr=False)
     _count: int = field(default=0, repr=False)
@@ -91,7 +109,7 @@ class Live:
         channel, following = keys.session(session_id).encode(), Following()
         others = self._sessions[channel]
         others.add(following)
-        self._count += 1
+        self._counted(1)
         try:
             # asked even where another stream follows the session: the reply says that it is heard by now
             await self._say("subscribe", channel)
@@ -102,11 +120,15 @@ class Live:
                 log.debug("Redis does not say that it will tell of %s; it is asked again later", channel)
             yield following
         finally:
-            self._count -= 1
+            self._counted(-1)
             others.discard(following)
             if not others and self._sessions.get(channel) is others:
                 del self._sessions[channel]
                 await self._say("unsubscribe", channel)
+
+    def _counted(self, more: int) -> None:
+        self._count += more
+        self.metrics.streams.open.set(self._count)
 
     async def _say(self, command: str, channel: bytes) -> None:
         if self._told is None:
@@ -136,11 +158,16 @@ class Live:
 
     def _hear(self, message: dict[str, Any]) -> None:
         if message["type"] == "message":
-            self._news(message["channel"])
+            self._news(message["channel"], _moment(message["data"]))
         elif message["type"] == "subscribe":
             for following in self._sessions.get(message["channel"], ()):
                 following.heard.set()
 
-    def _news(self, channel: bytes) -> None:
+    def _news(self, channel: bytes, at: float | None = None) -> None:
         for following in self._sessions.get(channel, ()):
-            following.news.set()
+            following.hear(at)
+
+
+def _moment(told: bytes) -> float | None:
+    """The moment that a message holds, UTC microseconds, in seconds; None where it holds nothing."""
+    return int(told) / 1e6 if told else None

@@ -10,6 +10,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from reco_serving.answered import BUCKETS, Answered
 from reco_serving.freshness import Freshness
 from reco_serving.guards import Guards
+from reco_serving.streams import Streams
 
 
 def _latency() -> Histogram:
@@ -129,3 +130,4 @@ class Metrics:
     stream: StreamGauges = field(default_factory=_stream_gauges)
     guards: Guards = field(default_factory=Guards)
     freshness: Freshness = field(default_factory=Freshness)
+    streams: Streams = field(default_factory=Streams)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol, cast
 
@@ -30,20 +31,20 @@ SESSION_SECONDS: Final = 86_400
 #: What waits for Redis beside another stream waits no longer than this.
 _BESIDE_SECONDS: Final = 0.25
 
-#: KEYS: S streams, then values. ARGV: S, the most entries of a stream, for each stream a count and its
-#: records; then for each value its lifetime in seconds, its header, the size of an entry, how many it keeps,
-#: and entries.
+#: KEYS: S streams, then values. ARGV: S, the most entries of a stream, the moment, for each stream a count
+#: and its records; then for each value its lifetime in seconds, its header, the size of an entry, how many it
+#: keeps, and entries.
 #: Returns the number of a stream that has no room, in which case nothing was written; else 0.
-#: Whoever follows a value with a header, a session's, is told that it has changed.
+#: Whoever follows a value with a header, a session's, is told that it has changed, and the moment.
 #: An entry that is there already is not appended again: a client that hears nothing sends twice.
 _COLLECT: Final = f"""{ADD}
-local streams, room, at = tonumber(ARGV[1]), tonumber(ARGV[2]), 3
+local streams, room, moment, at = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], 4
 for i = 1, streams do
   local count = tonumber(ARGV[at])
   if redis.call('XLEN', KEYS[i]) + count > room then return i end
   at = at + count + 1
 end
-at = 3
+at = 4
 for i = 1, streams do
   local count = tonumber(ARGV[at])
   for j = at + 1, at + count do add(KEYS[i], ARGV[j]) end
@@ -60,7 +61,7 @@ for i = streams + 1, #KEYS do
   local most = size * tonumber(ARGV[at + 3])
   if #value > #head + most then value = head .. string.sub(value, -most) end
   redis.call('SET', KEYS[i], value, 'EX', ARGV[at])
-  if #head > 0 then redis.call('PUBLISH', KEYS[i], '') end
+  if #head > 0 then redis.call('PUBLISH', KEYS[i], moment) end
   at = at + 5
 end
 return 0
@@ -95,9 +96,12 @@ def open_sink(settings: Settings, metrics: Metrics) -> Sink:
 class Values:
     """The users' pending values and the sessions' values, written with or without stream records."""
 
-    def __init__(self, client: redis.asyncio.Redis, user_seconds: int) -> None:
+    def __init__(
+        self, client: redis.asyncio.Redis, user_seconds: int, clock: Callable[[], int] = time.time_ns
+    ) -> None:
         self._client = client
         self._user_seconds = user_seconds
+        self._clock = clock
         self._collect = client.register_script(_COLLECT)
 
     async def write(
@@ -112,7 +116,7 @@ class Values:
                 if one.session is not None:
                     sessions[one.session].append(one.pending[:EVENT_BYTES])
         names = list(records or ())
-        told: list[int | bytes] = [len(names), room]
+        told: list[int | bytes] = [len(names), room, self._clock() // 1000]
         for values in (records or {}).values():
             told += [len(values), *values]
         for user_id, entries in users.items():

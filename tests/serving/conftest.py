@@ -25,6 +25,7 @@ from reco_serving.freshness import Freshness
 from reco_serving.guards import Guards
 from reco_serving.metrics import Metrics, StreamGauges
 from reco_serving.proposals import Proposals
+from reco_serving.streams import Streams
 from tests.online.conftest import free_port, redis_settings, store
 from tests.serving.bundles import bundle
 
@@ -183,6 +184,9 @@ def metrics() -> Metrics:
             users=Gauge("users_at", "-", registry=own),
             epoch=Gauge("epoch", "-", registry=own),
             lookups=Counter("lookups", "-", ["cache", "outcome"], registry=own),
+        ),
+        streams=Streams(
+            open=Gauge("open_streams", "-", registry=own), delay=Histogram("delay", "-", registry=own)
         ),
     )
 
