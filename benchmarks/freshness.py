@@ -2,14 +2,14 @@
 
 A simulated shop with a history in its lake is served with a bundle while ``reco stream`` follows the
 stream and shoppers send events. Measured are the time from ``POST /events`` to an answer of
-``/recommend`` that differs, and from the closing of a window (its end and ten seconds) to the user's
-value in Redis that counts it, with the part that each step has in it.
+``/recommend`` that differs, the time to a new list on the open ``/stream`` of that session, and from the
+closing of a window (its end and ten seconds) to the user's value in Redis that counts it, with the part
+that each step has in it.
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
 import random
 import sys
@@ -27,9 +27,11 @@ import numpy as np
 import polars as pl
 import redis
 
+from benchmarks.caller import Caller
 from benchmarks.chaos_load import Load
-from benchmarks.report import Value, log, report
+from benchmarks.report import Value, log, percentile, report
 from benchmarks.serving_shop import Shop, fitted, simulated
+from benchmarks.streamed import Lists
 from benchmarks.streaming_home import private, running
 from benchmarks.supervised import Waiting
 from reco_assets.catalogue.history import product_history
@@ -98,14 +100,14 @@ def run(given: argparse.Namespace, folder: Path) -> dict[str, Value]:
             begun = time.monotonic()
             watched = Windows(settings, store)
             results: dict[str, Value] = {}
-            answers = Answers(settings, shop)
+            answers, lists = Answers(settings, shop), Lists(settings, shop)
             for number in range(given.windows):
-                closed = watched.follow(answers, begun + given.duration)
+                closed = watched.follow(answers, lists, begun + given.duration)
                 log(f"window {number + 1} of {given.windows}: {len(watched.delays)} people, closed {closed}")
             load.end()
             sent = load.accepted()
             seconds = time.monotonic() - begun
-        results = answers.results() | watched.results(folder / "follower.log")
+        results = answers.results() | lists.results() | watched.results(folder / "follower.log")
     return results | {"background_events_per_second": round(len(sent.ids) / seconds, 1)}
 
 
@@ -122,28 +124,6 @@ def _stock(settings: Settings, shop: Shop) -> None:
 def _serves(settings: Settings) -> bool:
     health = httpx.get(f"http://127.0.0.1:{settings.service_port}/health", timeout=5.0).json()
     return bool(health["bundle"])
-
-
-class Caller:
-    """One keep-alive connection to the service."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", settings.service_port, timeout=30)
-
-    def ask(self, path: str, body: dict[str, object]) -> dict[str, object]:
-        """Post ``body``; the answer, which must be a success."""
-        self._connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
-        response = self._connection.getresponse()
-        content = response.read()
-        assert response.status in (200, 202), content
-        return cast("dict[str, object]", json.loads(content))
-
-    def click(self, user: str, product: str) -> None:
-        """A click now."""
-        now = datetime.now(UTC).isoformat(timespec="microseconds")
-        event = {"event_id": str(uuid4()), "user_id": user, "event_type": "click", "timestamp": now}
-        told = self.ask("/events", {**event, "product_id": product})
-        assert told["accepted"] == 1, told
 
 
 @dataclass
@@ -185,8 +165,8 @@ class Answers:
     def results(self) -> dict[str, Value]:
         """Times from the click's sending to the other answer's arrival."""
         return {
-            "answer_p50_ms": _percentile(self.milliseconds, 50, 2),
-            "answer_p99_ms": _percentile(self.milliseconds, 99, 2),
+            "answer_p50_ms": percentile(self.milliseconds, 50, 2),
+            "answer_p99_ms": percentile(self.milliseconds, 99, 2),
             "answers": len(self.milliseconds),
             "answers_changed_at_first_ask": sum(one == 1 for one in self.asks),
             "answers_unchanged": self.unchanged,
@@ -218,8 +198,8 @@ class Windows:
     closings: list[float] = field(default_factory=list)
     missing: int = 0
 
-    def follow(self, answers: Answers, answers_until: float) -> str:
-        """Watch the window that is open now, and answers meanwhile until ``answers_until``; its closing."""
+    def follow(self, answers: Answers, lists: Lists, answers_until: float) -> str:
+        """Watch the window that is open now, answers and lists until ``answers_until``; its closing."""
         width, caller = WINDOW_US / _SECONDS, Caller(self.settings)
         end = (time.time() // width + 1) * width
         if end - time.time() < LEAST_SECONDS:
@@ -232,10 +212,12 @@ class Windows:
                 sent[user] = time.time()
             if time.monotonic() < answers_until:
                 answers.probe()
+                lists.probe()
             time.sleep(PAUSE_SECONDS)
         closing = end + WATERMARK_US / _SECONDS
         self.closings.append(closing)
-        log(f"{len(answers.milliseconds)} answers have changed; {len(sent)} people wait for their window")
+        log(f"{len(answers.milliseconds)} answers have changed, {len(lists.milliseconds)} lists have come")
+        log(f"{len(sent)} people wait for their window")
         self._await(sent, closing)
         return datetime.fromtimestamp(closing, UTC).isoformat()
 
@@ -255,10 +237,10 @@ class Windows:
     def results(self, follower_log: Path) -> dict[str, Value]:
         """Delays, and where the time went in the micro-batch that brought each window."""
         return {
-            "windowed_p50_s": _percentile(self.delays, 50, 2),
-            "windowed_p99_s": _percentile(self.delays, 99, 2),
-            "windowed_since_post_p50_s": _percentile(self.since_post, 50, 2),
-            "windowed_since_post_p99_s": _percentile(self.since_post, 99, 2),
+            "windowed_p50_s": percentile(self.delays, 50, 2),
+            "windowed_p99_s": percentile(self.delays, 99, 2),
+            "windowed_since_post_p50_s": percentile(self.since_post, 50, 2),
+            "windowed_since_post_p99_s": percentile(self.since_post, 99, 2),
             "windowed_people": len(self.delays),
             "windowed_missing": self.missing,
             **_where(follower_log, self.closings),
@@ -287,10 +269,6 @@ def _where(follower_log: Path, closings: Sequence[float]) -> dict[str, Value]:
         "windowed_batch_records": means.pop("records", None),
         **{f"windowed_{name}_s": value for name, value in means.items()},
     }
-
-
-def _percentile(taken: Sequence[float], share: float, digits: int) -> float | None:
-    return round(float(np.percentile(np.array(taken), share)), digits) if taken else None
 
 
 if __name__ == "__main__":

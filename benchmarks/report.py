@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import numpy as np
+
 from reco_assets.errors import MissingDependency
 
 Value = float | int | str | bool | None | Sequence["Value"] | Mapping[str, "Value"]
@@ -220,3 +222,8 @@ def _proportional(process: int) -> int:
 
 def _shown(value: Value) -> str:
     return f"{value:,.3f}" if isinstance(value, float) else str(value)
+
+
+def percentile(taken: Sequence[float], share: float, digits: int) -> float | None:
+    """That percentile of ``taken``, ``share`` of 100; None where there is none."""
+    return round(float(np.percentile(np.array(taken), share)), digits) if taken else None
