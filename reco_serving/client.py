@@ -1,4 +1,4 @@
-"""A typed client of the service: requests of ``contract.py``, answers of ``replies.py``, and clear errors.
+"""Typed clients of the service: requests of ``contract.py``, answers of ``replies.py``, and clear errors.
 
 >>> with Client("http://127.0.0.1:3000") as client:  # doctest: +SKIP
 ...     shown = client.recommend(RecommendRequest(user_id="u42", num_recommendations=5))
@@ -7,49 +7,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Final, Generic, Self, TypeVar
 
 import httpx
-import msgspec
-from msgspec import Struct
 
-from reco_assets.errors import BadInput, Busy, MissingBundle, MissingDependency
-from reco_assets.recommender.asked import RecommendRequest
-from reco_serving.contract import (
-    BatchRequest,
-    BoughtTogetherRequest,
-    BuyAgainRequest,
-    RankRequest,
-    RecentlyViewedRequest,
-    SimilarRequest,
-    TrendingRequest,
-)
-from reco_serving.replies import (
-    Collected,
-    Explained,
-    Health,
-    Listed,
-    Ranked,
-    Ready,
-    Recommended,
-    RecommendedBatch,
-    Refused,
-    Related,
-)
+from reco_assets.platform.settings import Settings
+from reco_assets.recommender.asked import Id
+from reco_serving.client_answers import listed, reaching, refusal
+from reco_serving.client_questions import Question, Questions, stream_path
+from reco_serving.replies import Recommended
 
 TIMEOUT_SECONDS: Final = 10.0
+#: A stream that has said nothing for so long is gone: a silent one says that it is there every 15 s.
+SILENT_SECONDS: Final = 45.0
 
-_Answer = TypeVar("_Answer", bound=Struct)
+_Answer = TypeVar("_Answer")
+_Http = TypeVar("_Http", httpx.Client, httpx.AsyncClient)
 
 
-class Client:
-    """Asks one service; its connections are kept open until it is closed.
+class _Asking(Questions, ABC, Generic[_Http]):
+    """Where is asked, and what every request says.
 
     Every method raises
 
-    - ``MissingDependency`` where no service answers, or something else does,
+    - ``MissingDependency`` where no service answers, something else does, or it cannot keep events,
     - ``MissingBundle`` where it has no bundle yet (503),
     - ``Busy`` where more is asked of it than it can answer (429),
     - ``BadInput`` where it refuses the request, naming the field and the reason.
@@ -58,15 +43,50 @@ class Client:
     ----------
     url
         Such as ``http://127.0.0.1:3000``.
+    key
+        The API key, where the service asks for one.
     headers
         Sent with every request, such as ``X-Deadline-Ms``.
     """
 
     def __init__(
-        self, url: str, *, timeout_seconds: float = TIMEOUT_SECONDS, headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        *,
+        key: str | None = None,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self._url = url.rstrip("/")
-        self._http = httpx.Client(timeout=timeout_seconds, headers=dict(headers or {}))
+        self._silence = httpx.Timeout(timeout_seconds, read=SILENT_SECONDS)
+        told = {**(headers or {}), **({} if key is None else {"X-Api-Key": key})}
+        self._http: _Http = self._connections(timeout_seconds, told)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """A client of the service that ``settings`` mean, with the key that they hold."""
+        key = None if settings.key is None else settings.key.get_secret_value()
+        return cls(f"http://{settings.service_host}:{settings.service_port}", key=key)
+
+    @abstractmethod
+    def _connections(self, timeout_seconds: float, headers: Mapping[str, str]) -> _Http:
+        """What keeps connections open."""
+
+    def _request(self, url: str, body: bytes | None) -> httpx.Request:
+        if body is None:
+            return self._http.build_request("GET", url)
+        json = {"content-type": "application/json"}
+        return self._http.build_request("POST", url, content=body, headers=json)
+
+    def _opening(self, url: str) -> httpx.Request:
+        return self._http.build_request("GET", url, timeout=self._silence)
+
+
+class Client(_Asking[httpx.Client]):
+    """Asks one service and waits for its answers; its connections are kept open until it is closed."""
+
+    def _connections(self, timeout_seconds: float, headers: Mapping[str, str]) -> httpx.Client:
+        return httpx.Client(timeout=timeout_seconds, headers=headers)
 
     def __enter__(self) -> Self:
         return self
@@ -80,79 +100,86 @@ class Client:
         """Give the connections back."""
         self._http.close()
 
-    def recommend(self, asked: RecommendRequest) -> Recommended:
-        """Products for a user."""
-        return self._ask(Recommended, "/recommend", asked)
+    def ask(self, question: Question[_Answer]) -> _Answer:
+        """The answer to any question."""
+        url = f"{self._url}{question.path}"
+        with reaching(url):
+            response = self._http.send(self._request(url, question.body))
+            if not response.is_success:
+                raise refusal(url, response)
+            return question.read(response.content)
 
-    def recommend_batch(self, asked: Sequence[RecommendRequest]) -> list[Recommended]:
-        """Products for up to 100 requests, in their order."""
-        return self._ask(RecommendedBatch, "/recommend/batch", BatchRequest(list(asked))).answers
+    @contextmanager
+    def stream(
+        self, session_id: Id, user_id: Id | None = None, num_recommendations: int = 10
+    ) -> Iterator[Iterator[Recommended]]:
+        """The lists of a session, one at once and one after each of its events, while the block lasts.
 
-    def similar(self, asked: SimilarRequest) -> Related:
-        """Products that go with one product."""
-        return self._ask(Related, "/similar", asked)
+        They end where the worker that sends them does: ask again for more.
+        """
+        url = f"{self._url}{stream_path(session_id, user_id, num_recommendations)}"
+        with reaching(url):
+            response = self._http.send(self._opening(url), stream=True)
+        with closing(response), closing(_lists(url, response)) as lists:
+            if not response.is_success:
+                with reaching(url):
+                    response.read()
+                    raise refusal(url, response)
+            yield lists
 
-    def bought_together(self, asked: BoughtTogetherRequest) -> Listed:
-        """What completes a cart."""
-        return self._ask(Listed, "/bought-together", asked)
 
-    def trending(self, asked: TrendingRequest) -> Related:
-        """What is more wanted than usual."""
-        return self._ask(Related, "/trending", asked)
+class AsyncClient(_Asking[httpx.AsyncClient]):
+    """The same for an event loop: the answers of its methods are awaited, and so is its end."""
 
-    def buy_again(self, asked: BuyAgainRequest) -> Listed:
-        """What a user has bought, those that are due first."""
-        return self._ask(Listed, "/buy-again", asked)
+    def _connections(self, timeout_seconds: float, headers: Mapping[str, str]) -> httpx.AsyncClient:
+        return httpx.AsyncClient(timeout=timeout_seconds, headers=headers)
 
-    def recently_viewed(self, asked: RecentlyViewedRequest) -> Listed:
-        """What a user has looked at, the newest first."""
-        return self._ask(Listed, "/recently-viewed", asked)
+    async def __aenter__(self) -> Self:
+        return self
 
-    def rank(self, asked: RankRequest) -> Ranked:
-        """A list in the order that fits a user."""
-        return self._ask(Ranked, "/rank", asked)
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
 
-    def explain(self, recommendation_id: str) -> Explained:
-        """Why an answer was as it was."""
-        return self._ask(Explained, f"/explain/{recommendation_id}")
+    async def aclose(self) -> None:
+        """Give the connections back."""
+        await self._http.aclose()
 
-    def collect(self, events: Sequence[Mapping[str, object]]) -> Collected:
-        """Tell what visitors did; the events that break the contract are in the answer."""
-        return self._ask(Collected, "/events", {"events": [dict(event) for event in events]})
+    async def ask(self, question: Question[_Answer]) -> _Answer:
+        """The answer to any question."""
+        url = f"{self._url}{question.path}"
+        with reaching(url):
+            response = await self._http.send(self._request(url, question.body))
+            if not response.is_success:
+                raise refusal(url, response)
+            return question.read(response.content)
 
-    def health(self) -> Health:
-        """What is loaded, and what is missing."""
-        return self._ask(Health, "/health")
+    @asynccontextmanager
+    async def stream(
+        self, session_id: Id, user_id: Id | None = None, num_recommendations: int = 10
+    ) -> AsyncIterator[AsyncIterator[Recommended]]:
+        """As :meth:`Client.stream`, for ``async with`` and ``async for``."""
+        url = f"{self._url}{stream_path(session_id, user_id, num_recommendations)}"
+        with reaching(url):
+            response = await self._http.send(self._opening(url), stream=True)
+        async with aclosing(response), aclosing(_lists_later(url, response)) as lists:
+            if not response.is_success:
+                with reaching(url):
+                    await response.aread()
+                    raise refusal(url, response)
+            yield lists
 
-    def ready(self) -> Ready:
-        """The bundle that answers; MissingBundle where there is none yet."""
-        return self._ask(Ready, "/ready")
 
-    def _ask(
-        self, kind: type[_Answer], path: str, asked: Struct | Mapping[str, object] | None = None
-    ) -> _Answer:
-        url = f"{self._url}{path}"
-        try:
-            if asked is None:
-                response = self._http.get(url)
-            else:
-                json = {"content-type": "application/json"}
-                response = self._http.post(url, content=msgspec.json.encode(asked), headers=json)
-            if response.is_success:
-                return msgspec.json.decode(response.content, type=kind)
-            fault = msgspec.json.decode(response.content, type=Refused).error
-        except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError) as error:
-            raise MissingDependency(
-                f"asking {url}: {error}", hint="start the service with `reco up` or `reco serve`"
-            ) from error
-        if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
-            raise MissingBundle(f"asking {url}: {fault.reason}", hint="run `reco materialize`")
-        if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-            after = float(response.headers.get("retry-after", 1.0))
-            raise Busy(f"asking {url}: {fault.reason}", after)
-        if response.status_code == httpx.codes.NOT_FOUND:
-            raise BadInput(f"asking {url}: {fault.reason}", hint="ids are those of the imported events")
-        if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-            raise BadInput(f"asking {url}: the key {fault.reason}", hint="set RECO_KEY to a key that may ask")
-        hint = "categories are those of the imported products" if fault.field == "category" else ""
-        raise BadInput(f"asking {url}: {fault.field}: {fault.reason}", hint=hint)
+def _lists(url: str, response: httpx.Response) -> Generator[Recommended, None, None]:
+    with reaching(url):
+        for line in response.iter_lines():
+            if (one := listed(line)) is not None:
+                yield one
+
+
+async def _lists_later(url: str, response: httpx.Response) -> AsyncGenerator[Recommended, None]:
+    with reaching(url):
+        async for line in response.aiter_lines():
+            if (one := listed(line)) is not None:
+                yield one

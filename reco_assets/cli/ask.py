@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.table import Table
 
 from reco_assets.catalogue.items import LEVEL
-from reco_assets.cli.health import key_headers
 from reco_assets.platform.settings import Settings
 from reco_assets.recommender.asked import Context, RecommendRequest
 from reco_serving.client import Client
@@ -55,7 +54,7 @@ def recommend(
         category=category,
         filters=filters or "",
     )
-    with client_of(Settings()) as client:
+    with Client.of(Settings()) as client:
         _tell(client.recommend(asked), f"For {user}", as_json)
 
 
@@ -76,7 +75,7 @@ def similar(
     * `reco similar p17 --filters 'price < 80'`
     """
     asked = SimilarRequest(product, num_recommendations=num, filters=filters or "")
-    with client_of(Settings()) as client:
+    with Client.of(Settings()) as client:
         _tell(client.similar(asked), f"Goes with {product}", as_json)
 
 
@@ -95,11 +94,6 @@ def serve() -> None:
     from reco_serving.run import serve as run
 
     run(Settings())
-
-
-def client_of(settings: Settings) -> Client:
-    """A client of the service that ``settings`` mean, with the key that they hold."""
-    return Client(f"http://{settings.service_host}:{settings.service_port}", headers=key_headers(settings))
 
 
 def answer_table(answer: Recommended | Related, title: str) -> Table:

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from reco_assets.cli.ask import answer_table, client_of
+from reco_assets.cli.ask import answer_table
 from reco_assets.cli.graph import run_graph
 from reco_assets.cli.health import health
 from reco_assets.cli.stack import processes
@@ -35,6 +35,7 @@ from reco_assets.ranking.training import TrainingBudget
 from reco_assets.recommender.asked import Context, RecommendRequest
 from reco_assets.simulator.parameters import Parameters
 from reco_assets.simulator.shop import simulate
+from reco_serving.client import Client
 
 _SEED: Final = 7
 _WIDTH: Final = 110
@@ -94,7 +95,7 @@ def demo(
             f"ranked by the {served['ranks_by']}, served on {_url(settings)}"
         )
         answers = []
-        with client_of(settings) as client:
+        with Client.of(settings) as client:
             for title, asked in _questions(settings):
                 answers.append(client.recommend(asked))
                 console.print(answer_table(answers[-1], title))

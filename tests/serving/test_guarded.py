@@ -17,9 +17,13 @@ import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from pydantic import SecretStr
 
 from reco_assets.cli.main import run
+from reco_assets.errors import BadInput
+from reco_assets.recommender.asked import RecommendRequest
 from reco_serving.access import Scope
+from reco_serving.client import Client
 from reco_serving.keys import RANDOM_BYTES, new_key, write_keys
 from tests.serving.conftest import Running, started, until
 from tests.serving.test_events import event
@@ -106,6 +110,23 @@ def test_with_its_key_everything_is_as_without(guarded: Running) -> None:
     assert guarded.recommend(user_id="u1")["rung"] == "no_ranker"
     assert guarded.client.get("/no/such/path").status_code == 404
     assert guarded.health()["status"] == "ok"
+
+
+def test_a_client_sends_the_key_that_it_is_given(guarded: Running, keys: dict[str, str]) -> None:
+    url = str(guarded.client.base_url)
+    with Client(url, key=keys[EVERYTHING]) as client:
+        assert client.recommend(RecommendRequest(user_id="u1")).rung == "no_ranker"
+        with client.stream("s1") as lists:
+            assert next(lists).user_id == "s1"
+    with Client(url) as stranger:
+        with pytest.raises(BadInput, match="the key is required") as refused:
+            stranger.metrics()
+        with pytest.raises(BadInput, match="/stream/s1"), stranger.stream("s1"):
+            pass
+    assert refused.value.hint == "set RECO_KEY, or the client's key, to one that may ask"
+    settings = guarded.settings.model_copy(update={"key": SecretStr(keys[EVERYTHING])})
+    with Client.of(settings) as own:
+        assert own.health().status == "ok"
 
 
 def test_a_key_that_has_asked_enough_hears_when_to_come_back(guarded: Running, keys: dict[str, str]) -> None:

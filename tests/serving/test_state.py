@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 
 import msgspec
@@ -117,3 +118,25 @@ def test_a_decision_can_be_made_again_from_its_record(fresh: Running) -> None:
     shown = answer["recommendations"]
     assert isinstance(shown, list)
     assert [one["product_id"] for one in shown] == record.products
+
+
+def test_an_answer_costs_redis_one_command(fresh: Running) -> None:
+    looking = {"products": ["p2"], "cart": ["p4"]}
+    asked: dict[str, object] = {"user_id": "ann", "session_id": "s1", "context": looking}
+    counted = []
+    with open_redis(fresh.settings) as client:
+
+        def commands() -> Counter[str]:
+            told = client.info("commandstats")
+            return Counter({name.removeprefix("cmdstat_"): one["calls"] for name, one in told.items()})
+
+        def nothing_else(endpoint: str, body: dict[str, object]) -> bool:
+            """Whether nothing that the worker does beside its answers came in between."""
+            before = commands()
+            assert fresh.ask(endpoint, body).status_code == 200
+            counted.append(commands() - before - Counter(info=1))
+            return counted[-1] == Counter(mget=1)
+
+        until(lambda: nothing_else("recommend", asked), "an answer with one command")
+        until(lambda: nothing_else("recommend/batch", {"requests": [asked] * 5}), "a batch with one command")
+    assert {one["mget"] for one in counted} == {1}
