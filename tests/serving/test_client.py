@@ -12,6 +12,7 @@ import pytest
 
 from reco_assets.errors import BadInput, Busy, MissingBundle, MissingDependency, RecoError
 from reco_assets.platform.settings import Settings
+from reco_assets.recommender.asked import RecommendRequest
 from reco_serving.access import PATHS
 from reco_serving.client import AsyncClient, Client
 from reco_serving.client_answers import refusal
