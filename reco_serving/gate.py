@@ -1,4 +1,4 @@
-"""Who is answered next, and who is not: answers are computed one at a time, in the order of priority.
+"""Who is answered next, and who is not: answers are computed one at a time, by priority and by age.
 
 The event loop has one thread, so answers that were computed as soon as their data is there would make
 all others wait unseen, in the loop's own queue and in the sockets. Here the wait is seen: between two
@@ -29,6 +29,9 @@ HEADROOM: Final = 0.3
 #: Share of a deadline that may pass where this worker sees nothing of it: while others have its core, and
 #: while an answer is on its way.
 UNSEEN: Final = 0.5
+#: Share of its deadline for which a call lets later ones pass, for each step of priority that they are above
+#: it: those that come all the time would keep an unimportant one waiting for ever.
+PATIENCE: Final = 0.2
 _GAIN: Final = 1 / 16
 #: It is an overload where more than this share of those who came last were refused at the door, the last of
 #: them no longer ago than so many seconds: a few are refused after every stall.
@@ -180,10 +183,10 @@ class Gate:
             # whoever has left is passed over, whoever is too late in an overload hears so now
             while queue and (queue[0].turn.done() or self._hopeless(queue[0].call, now)):
                 _tell(queue.popleft(), granted=False)
-        for queue in self._queues:
-            while queue:
-                if _tell(queue.popleft(), granted=True):
-                    return
+        while waiting := [queue for queue in self._queues if queue]:
+            first = min(waiting, key=lambda queue: _ahead(queue[0].call))
+            if _tell(first.popleft(), granted=True):
+                return
         self._busy = False
 
     def _hopeless(self, call: Call, now: float) -> bool:
@@ -203,6 +206,11 @@ class Gate:
             "more is asked than can be answered in time: ask again later",
             (b"retry-after", b"%d" % max(1, ceil(wait))),
         )
+
+
+def _ahead(call: Call) -> float:
+    """By what calls are ordered: the moment since which nobody passes ``call`` any more."""
+    return call.started + PATIENCE * call.priority * call.allowed
 
 
 def _tell(waiting: _Waiting, granted: bool) -> bool:

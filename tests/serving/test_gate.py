@@ -100,6 +100,35 @@ def test_turns_go_by_priority_and_then_by_arrival(metrics: Metrics) -> None:
     assert order == ["high", "first", "second", "low"]
 
 
+def test_the_unimportant_wait_for_a_share_of_their_deadline_and_no_longer(metrics: Metrics) -> None:
+    order: list[str] = []
+
+    async def test() -> None:
+        clock = Clock()
+        own = gate(metrics, clock)
+
+        async def visitor(name: str, priority: Priority) -> None:
+            async with own.alone(call(clock.now, priority=priority)):
+                order.append(name)
+
+        await own.turn(call())
+        waiting = [asyncio.create_task(visitor("low", Priority.low))]
+        await settle()
+        clock.now = 0.03
+        waiting.append(asyncio.create_task(visitor("normal in time", Priority.normal)))
+        waiting.append(asyncio.create_task(visitor("high in time", Priority.high)))
+        await settle()
+        clock.now = 0.06
+        waiting.append(asyncio.create_task(visitor("normal, later", Priority.normal)))
+        waiting.append(asyncio.create_task(visitor("high, later", Priority.high)))
+        await settle()
+        own.release()
+        await asyncio.gather(*waiting)
+
+    run(test())
+    assert order == ["high in time", "low", "normal in time", "high, later", "normal, later"]
+
+
 def test_who_waits_past_the_deadline_hears_429_in_time(metrics: Metrics) -> None:
     async def test() -> None:
         clock = Clock()
