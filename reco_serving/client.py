@@ -32,13 +32,6 @@ _Http = TypeVar("_Http", httpx.Client, httpx.AsyncClient)
 class _Asking(Questions, ABC, Generic[_Http]):
     """Where is asked, and what every request says.
 
-    Every method raises
-
-    - ``MissingDependency`` where no service answers, something else does, or it cannot keep events,
-    - ``MissingBundle`` where it has no bundle yet (503),
-    - ``Busy`` where more is asked of it than it can answer (429),
-    - ``BadInput`` where it refuses the request, naming the field and the reason.
-
     Parameters
     ----------
     url

@@ -87,7 +87,15 @@ class Method(Generic[_Given, _Answer]):
 
 
 class Questions:
-    """The methods of every client."""
+    """The methods of every client.
+
+    Each raises
+
+    - ``MissingDependency`` where no service answers, something else does, or it cannot keep events,
+    - ``MissingBundle`` where it has no bundle yet (503),
+    - ``Busy`` where more is asked of it than it can answer (429),
+    - ``BadInput`` where it refuses the request, naming the field and the reason.
+    """
 
     @Method
     def recommend(self, asked: RecommendRequest) -> Question[Recommended]:
