@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,16 +15,16 @@ from reco_assets.candidates.sources import BLEND
 from reco_assets.experiments.board import Board, start, stop
 from reco_assets.experiments.definition import Experiment, Variant
 from reco_assets.experiments.store import Store
-from reco_assets.platform.registry import Registry
+from reco_assets.platform.registry import Champion, Registry
 from reco_assets.platform.settings import Settings
+from reco_assets.platform.versions import find
 from reco_assets.recommender.bundle import Bundle
+from reco_serving import own_bundles
 from reco_serving.backlog import Backlog
 from reco_serving.choices import DEFAULT
 from reco_serving.current import Current
-from reco_serving.last_good import LastGood
 from reco_serving.metrics import Metrics
 from reco_serving.own_bundles import RETRY_SECONDS, OwnBundles
-from reco_serving.turns import turn
 from reco_serving.variants import Variants
 from tests.experiments.builders import experiment
 from tests.online.conftest import redis_settings, store
@@ -96,6 +97,11 @@ def worker(redis_settings: Settings, store: redis.Redis, metrics: Metrics, tmp_p
     return made
 
 
+def spoilt() -> Bundle:
+    """A bundle of which nothing is wrong yet."""
+    return bundle("spoilt")
+
+
 def no_number() -> Bundle:
     """A bundle whose scores are none."""
     made = bundle("no number")
@@ -124,17 +130,17 @@ def untouched(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("made", "spoil", "why"),
     [
-        (bundle("flipped"), damage, "product_matrix.npy is not what was written"),
-        (bundle("torn"), torn, "ValueError: "),
-        (nowhere(), untouched, "IndexError"),
-        (no_number(), untouched, "a score is not finite"),
+        (spoilt, damage, "product_matrix.npy is not what was written"),
+        (spoilt, torn, "ValueError: "),
+        (nowhere, untouched, "IndexError"),
+        (no_number, untouched, "a score is not finite"),
     ],
     ids=["flipped", "torn", "fails while warming", "no number"],
 )
 def test_a_bundle_that_may_not_serve_stays_closed_and_all_others_go_on(
-    worker: Worker, made: Bundle, spoil: Callable[[Path], None], why: str
+    worker: Worker, made: Callable[[], Bundle], spoil: Callable[[Path], None], why: str
 ) -> None:
-    broken, good = worker.register(made), worker.register(bundle("good"))
+    broken, good = worker.register(made()), worker.register(bundle("good"))
     spoil(worker.registry.folder(broken))
     worker.begin("broken", broken)
     worker.begin("good", good)
@@ -151,17 +157,26 @@ def test_a_bundle_that_may_not_serve_stays_closed_and_all_others_go_on(
     assert (worker.openings("opened"), worker.openings("refused")) == (1, 1)
 
 
-def test_while_a_bundle_is_being_opened_another_experiments_end_does_not_wait(worker: Worker) -> None:
+def test_while_a_bundle_is_being_fetched_another_experiments_end_does_not_wait(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, second = worker.register(bundle("first")), worker.register(bundle("second"))
     worker.begin("running", first)
     worker.looked_until(lambda: "running:next" in worker.shown(), "it runs")
-    with turn(LastGood.of(worker.current.settings).root / "loading.lock"):
-        worker.begin("beginning", second)
-        worker.variants.look(worker.board.client)
-        worker.change(lambda board: stop(board, "running", "enough", 2))
-        worker.variants.look(worker.board.client)
-        assert worker.shown() == {DEFAULT}
-        assert worker.variants.opened == ()
+    here = threading.Event()
+
+    def fetched(settings: Settings, version: str) -> Champion:
+        here.wait()
+        return find(settings, version)
+
+    monkeypatch.setattr(own_bundles, "find", fetched)
+    worker.begin("beginning", second)
+    worker.variants.look(worker.board.client)
+    worker.change(lambda board: stop(board, "running", "enough", 2))
+    worker.variants.look(worker.board.client)
+    assert worker.shown() == {DEFAULT}
+    assert worker.variants.opened == ()
+    here.set()
     worker.looked_until(lambda: "beginning:next" in worker.shown(), "it runs")
 
 
