@@ -55,11 +55,12 @@ class ProductFeed:
         """Read every product; how many had a value. Changes announced meanwhile are seen afterwards."""
         with self._one:
             newest = cast("list[_Entry]", self.client.xrevrange(keys.PRODUCT_CHANGES, count=1))
-            self._seen = newest[0][0] if newest else _NEVER
             told = self.client.get(keys.PRODUCT_EPOCH)
             epoch = int(told) if told is not None else -1
             at = int(newest[0][1].get(b"at", 0)) if newest else 0
-            return self._apply(np.arange(len(self.bundle.items), dtype=np.int32), epoch, at)
+            applied = self._apply(np.arange(len(self.bundle.items), dtype=np.int32), epoch, at)
+            self._seen = newest[0][0] if newest else _NEVER
+            return applied
 
     def follow(self) -> int:
         """Read what was announced since; how many products changed."""

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 import polars as pl
+import pytest
 import redis
 
 from reco_assets.online import keys
@@ -64,6 +65,19 @@ def test_a_stream_that_was_cut_behind_the_reader_means_everything_again(store: r
     assert feed.follow() == 3
     assert feed.epoch == 3
     assert [popularity(feed, name) for name in ("p1", "p2", "p3")] == [6.0, 6.0, 7.0]
+
+
+def test_what_could_not_be_read_is_read_the_next_time(store: redis.Redis) -> None:
+    write(store, products("p1", popularity=5.0), epoch=1)
+    feed = ProductFeed(store, bundle("b"))
+    store.execute_command("ACL", "SETUSER", "default", "-mget")
+    try:
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            feed.load()
+    finally:
+        store.execute_command("ACL", "SETUSER", "default", "+mget")
+    assert feed.follow() == 1
+    assert (feed.epoch, popularity(feed, "p1")) == (1, 5.0)
 
 
 def test_an_announcement_of_everything_is_followed(store: redis.Redis) -> None:
