@@ -70,12 +70,12 @@ def test_a_stream_that_was_cut_behind_the_reader_means_everything_again(store: r
 def test_what_could_not_be_read_is_read_the_next_time(store: redis.Redis) -> None:
     write(store, products("p1", popularity=5.0), epoch=1)
     feed = ProductFeed(store, bundle("b"))
-    store.execute_command("ACL", "SETUSER", "default", "-mget")
+    store.acl_setuser("default", enabled=True, commands=["-mget"])
     try:
         with pytest.raises(redis.exceptions.NoPermissionError):
             feed.load()
     finally:
-        store.execute_command("ACL", "SETUSER", "default", "+mget")
+        store.acl_setuser("default", enabled=True, commands=["+mget"])
     assert feed.follow() == 1
     assert (feed.epoch, popularity(feed, "p1")) == (1, 5.0)
 
