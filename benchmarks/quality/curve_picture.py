@@ -33,8 +33,10 @@ def curve_picture(title: str, found: Sequence[Curve]) -> bytes:
             axes.set_xlabel(across.replace("_", " "), fontsize=8.5)
             axes.set_ylabel(metric, fontsize=8.5)
             axes.tick_params(labelsize=8)
-            axes.set_visible(bool(axes.lines))
-            axes.legend(fontsize=7)
+            if axes.lines:
+                axes.legend(fontsize=7)
+            else:
+                axes.set_visible(False)
     FigureCanvasAgg(figure)
     drawn = BytesIO()
     figure.savefig(drawn, format="png")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.quality.beyond import Beyond
+from benchmarks.quality.beyond import CATEGORIES, Beyond
 from benchmarks.quality.curve import curves
+from benchmarks.quality.curve_picture import curve_picture
 from benchmarks.quality.questions import DISCOVERY, SHOWN, Events, Question
 from benchmarks.quality.turning import COUNTS, played, turned
 from reco_assets.recommender.bundle import Bundle
@@ -66,3 +67,11 @@ def test_what_changes_no_answer_makes_no_curve(made: Bundle) -> None:
         assert curve.asked == 12, "newcomers are no part of it"
         (own,) = (point for point in curve.points if point.value == curve.default)
         assert all(score.mean == score.low == score.high == 0.0 for score in own.minus.values())
+
+
+def test_variety_of_which_nothing_is_known_has_no_panel(made: Bundle) -> None:
+    nameless = Beyond(np.ones(300), np.full(300, -1, np.int32), np.ones((300, 1), np.float32))
+    found = curves(DISCOVERY, [question(at) for at in range(12)], made, Policy(), nameless)
+    assert all(np.isnan(point.diversity[CATEGORIES]) for curve in found for point in curve.points)
+    assert curve_picture("a shop", found).startswith(b"\x89PNG")
+    assert curve_picture("a shop of one product", []).startswith(b"\x89PNG")
