@@ -37,7 +37,7 @@ def habits(folder: Path, people: int = 40, days: int = 12) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def printed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shop of habits, judged day after day, with a training on the second day."""
     folder = tmp_path_factory.mktemp("habits")
     with redirect_stdout(StringIO()) as said:
@@ -50,7 +50,13 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     assert code == 0
     assert (folder / "bars.png").read_bytes().startswith(b"\x89PNG")
     assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
-    results: dict[str, Any] = json.loads(said.getvalue())["results"]
+    (folder / "habits.json").write_text(said.getvalue())
+    return folder / "habits.json"
+
+
+@pytest.fixture(scope="module")
+def found(printed: Path) -> dict[str, Any]:
+    results: dict[str, Any] = json.loads(printed.read_text())["results"]
     return results
 
 
@@ -99,6 +105,13 @@ def test_a_curve_turns_what_changes_an_answer(found: dict[str, Any]) -> None:
         (own,) = (point for point in curve["points"] if point["value"] == curve["default"])
         assert own["recall@20_minus"] == 0.0
         assert own["answer_ms"] > 0.0
+
+
+def test_its_tables_are_printed_from_its_json(printed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "tables", str(printed))
+    assert code == 0, err
+    assert "**habits, split at 2024-05-10T00:00:00Z**" in out
+    assert "| `own_repeats` | 1.000 (1.000 to 1.000) / " in out
 
 
 def test_a_log_without_purchases_and_sessions_is_asked_for_the_rest_or_told(
