@@ -20,7 +20,7 @@ from reco_serving.calls import Call, call_of
 from reco_serving.current import Current
 from reco_serving.decisions import DecisionLog
 from reco_serving.gate import HEADROOM, Gate
-from reco_serving.http import JSON, RETRY_AFTER, Header, Refusal, answer, encode, posted
+from reco_serving.http import CLOSE, JSON, RETRY_AFTER, Header, Refusal, answer, encode, posted
 from reco_serving.intake import Collecting
 from reco_serving.ladder import CHEAP, LADDER, affordable
 from reco_serving.live import Live
@@ -119,6 +119,8 @@ class Endpoint:
             parts.metrics.latency.labels(self._name).observe(ended - started)
         else:
             parts.metrics.refusals.labels(self._name, str(status)).inc()
+        if parts.gate.settling(ended):
+            headers = (*headers, CLOSE)
         await answer(send, status, content, headers)
         if trace is not None and parts.tracer is not None:
             parts.tracer.end(trace, status, ended)

@@ -37,6 +37,8 @@ _GAIN: Final = 1 / 16
 #: them no longer ago than so many seconds: a few are refused after every stall.
 _REFUSED: Final = 1 / 8
 _OVERLOAD_SECONDS: Final = 0.25
+#: For so long after an overload connections are closed by the answers that go over them.
+_SETTLING_SECONDS: Final = 1.0
 #: The loop takes one new connection at a look, and its request at the third: between two answers it looks
 #: until so many looks have brought nobody, and so often at the most.
 _QUIET: Final = 3
@@ -71,6 +73,7 @@ class Gate:
     _busy: bool = field(default=False, repr=False)
     _released: float = field(default=0.0, repr=False)
     _refused_at: float = field(default=float("-inf"), repr=False)
+    _overloaded_at: float = field(default=float("-inf"), repr=False)
     _refused: float = field(default=0.0, repr=False)
     _looked: float = field(default=0.0, repr=False)
     _came: int = field(default=0, repr=False)
@@ -108,7 +111,18 @@ class Gate:
 
     def overloaded(self, now: float) -> bool:
         """Whether more is asked than can be answered, so that nobody is answered better than cheaply."""
-        return self._refused > _REFUSED and now - self._refused_at < _OVERLOAD_SECONDS
+        overloaded = self._refused > _REFUSED and now - self._refused_at < _OVERLOAD_SECONDS
+        if overloaded:
+            self._overloaded_at = now
+        return overloaded
+
+    def settling(self, now: float) -> bool:
+        """Whether an overload has just passed: connections are to be made anew then.
+
+        Whichever worker looked most got most of those that the crowd came by, and would have most of the
+        requests for as long as they are kept; new ones go to whoever is idle.
+        """
+        return not self.overloaded(now) and now - self._overloaded_at < _SETTLING_SECONDS
 
     def unseen(self, now: float) -> float:
         """Seconds for which what is read at ``now`` may have lain in its socket.

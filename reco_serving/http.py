@@ -25,6 +25,8 @@ Header = tuple[bytes, bytes]
 JSON: Final[Header] = (b"content-type", b"application/json")
 #: When a client may try again that was refused for a reason which nobody can put a time to.
 RETRY_AFTER: Final[Header] = (b"retry-after", b"5")
+#: The connection ends with this answer.
+CLOSE: Final[Header] = (b"connection", b"close")
 encode: Final = msgspec.json.Encoder().encode
 
 
