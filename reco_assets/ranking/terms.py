@@ -55,7 +55,8 @@ class LoggedTerms:
 
     What the lake has no record of was shown by the shop itself: nothing is known of its terms, and the
     bundle's own rules stand for them. They stand also for a policy whose text was not kept where training
-    runs, and a category or a filter that the bundle's products do not have any more asks for nothing.
+    runs, and a category or a filter that the bundle's products do not have any more asks for nothing. A
+    request that the contract does not take any more is as one that is not known.
 
     Attributes
     ----------
@@ -92,11 +93,11 @@ class LoggedTerms:
     def of(self, recommendation_id: str) -> Terms:
         """The terms of one answer, at the bundle's present product features."""
         record = self.records.get(recommendation_id)
-        if record is None:
+        asked = None if record is None else _asked(recommendation_id, record)
+        if record is None or asked is None:
             return Terms(Request(), self._own.policy, self._own.now())
         rules = self._rules_of(record.policy)
         told = rules.now()
-        asked = _REQUEST.decode(record.request)
         try:
             request = resolved(asked, self.bundle, record.seed)
             told.within(request)
@@ -117,3 +118,12 @@ class LoggedTerms:
                 log.warning("answers are asked for again by the bundle's own rules: %s", error)
                 self._rules[digest] = self._own
         return self._rules[digest]
+
+
+def _asked(recommendation_id: str, record: _Record) -> RecommendRequest | None:
+    """What was asked, None where nobody could ask it any more."""
+    try:
+        return _REQUEST.decode(record.request)
+    except msgspec.DecodeError as error:
+        log.warning("answer %s is learned from without what was asked: %s", recommendation_id, error)
+        return None

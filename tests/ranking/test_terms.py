@@ -12,7 +12,7 @@ from reco_assets.platform.lake import Lake
 from reco_assets.ranking.terms import LoggedTerms, Terms
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.policy.kept import keep
-from reco_assets.recommender.types import Context, Request
+from reco_assets.recommender.types import MOST, Context, Request
 from tests.builders import moment
 from tests.events.answers import decided
 from tests.interactions.test_outcomes import answered
@@ -89,6 +89,14 @@ def test_what_is_not_known_any_more_leaves_the_bundles_own_rules(
     assert "00ff" in caplog.text
     nobody = LoggedTerms.load(lake, ["another"], DAY, served, tmp_path).of("another")
     assert (nobody.request, nobody.policy) == (Request(), served.policy)
+
+
+def test_a_request_that_the_contract_takes_no_more_is_as_one_that_is_not_known(
+    logged: Logged, served: Bundle, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = logged(num_recommendations=MOST + 1, exclude=["p4"])
+    assert (told.request, told.policy) == (Request(), served.policy)
+    assert "r1" in caplog.text
 
 
 def test_a_shop_that_answered_nothing_has_no_terms(lake: Lake, served: Bundle, tmp_path: Path) -> None:

@@ -34,17 +34,33 @@ def test_a_body_that_does_not_come_is_not_waited_for() -> None:
     assert refused.value.status == 408
 
 
-def told(metrics: Metrics, made: Answer) -> list[dict[str, Any]]:
-    """What an endpoint sends whose answer is ``made`` so."""
+def told(metrics: Metrics, made: Answer, own: Gate | None = None) -> list[dict[str, Any]]:
+    """What an endpoint sends whose answer is ``made`` so, behind its ``own`` gate."""
     sent: list[dict[str, Any]] = []
 
     async def send(message: Message) -> None:
         sent.append(dict(message))
 
-    gate = Gate(metrics.guards, lambda now: 0.001)
+    gate = own or Gate(metrics.guards, lambda now: 0.001)
     parts = cast(Parts, SimpleNamespace(metrics=metrics, deadline_seconds=0.1, tracer=None, gate=gate))
     asyncio.run(Endpoint(lambda: parts, "recommend", made)(POST, whole_body, send))
     return sent
+
+
+class Settling(Gate):
+    """The gate of a worker that has just had an overload."""
+
+    def settling(self, now: float) -> bool:
+        return True
+
+
+def test_after_an_overload_an_answer_ends_its_connection(metrics: Metrics) -> None:
+    async def answered(parts: Parts, body: bytes, call: Call) -> bytes:
+        return b"{}"
+
+    after = Settling(metrics.guards, lambda now: 0.001)
+    assert (b"connection", b"close") in told(metrics, answered, after)[0]["headers"]
+    assert (b"connection", b"close") not in told(metrics, answered)[0]["headers"]
 
 
 def test_the_time_of_a_refusal_is_not_among_those_of_answers(metrics: Metrics) -> None:

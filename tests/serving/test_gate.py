@@ -237,6 +237,18 @@ def test_it_is_an_overload_while_many_are_refused_at_the_door(metrics: Metrics) 
         assert not another.overloaded(clock.now)  # nobody has come since
 
 
+def test_for_a_second_after_an_overload_connections_are_to_be_made_anew(metrics: Metrics) -> None:
+    clock = Clock()
+    own = gate(metrics, clock)
+    assert not own.settling(clock.now)  # there was none
+    with overload(own):
+        assert not own.settling(clock.now)  # it is not over
+        clock.now = 0.5
+        assert own.settling(clock.now)
+        clock.now = 1.5
+        assert not own.settling(clock.now)
+
+
 def test_what_is_read_in_an_overload_may_have_come_since_the_last_look(metrics: Metrics) -> None:
     async def test() -> None:
         clock = Clock()
