@@ -24,6 +24,8 @@ from reco_assets.ranking.training import TrainingBudget
 CASES: Final = 5_000
 #: Decisions that each ranker learns from, where ``--decisions`` says nothing: a third of a retraining's.
 DECISIONS: Final = 10_000
+#: How often each ranker is trained, where ``--trainings`` says nothing.
+TRAININGS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class AblationOutcome:
 
     name: str
     found: Mapping[str, Ablated]
+    trainings: int
     costs: Mapping[str, float]
 
     def as_json(self) -> dict[str, Value]:
@@ -47,7 +50,8 @@ class AblationOutcome:
                 row[f"{metric}_minus_all_low"] = round(less.low, 5)
                 row[f"{metric}_minus_all_high"] = round(less.high, 5)
             told["full" if name == ALL else f"without {name}"] = row
-        return {**told, **self.costs}
+        luck = {f"{metric}_luck": round(spread, 5) for metric, spread in self.found[ALL].luck.items()}
+        return {**told, "trainings": self.trainings, **luck, **self.costs}
 
     def table(self) -> str:
         """A line for each thing that is left out: the metric, and the difference where it is apart from 0."""
@@ -61,7 +65,10 @@ class AblationOutcome:
                 interval = f"{less.mean:+.4f} ({less.low:+.4f} to {less.high:+.4f}){apart}"
                 cells += [f"{one.scores[metric].mean:.4f}", "" if name == ALL else interval]
             lines.append(["nothing" if name == ALL else name, *cells])
-        return f"{self.name}: each left out, trained anew; * is apart from 0\n{aligned(lines)}"
+        luck = ", ".join(f"{spread:.4f} in {metric}" for metric, spread in self.found[ALL].luck.items())
+        trained = f"trained anew {self.trainings} times, which differ by {luck} (standard deviation)"
+        how = trained if self.trainings > 1 else "trained anew once, whose luck is not in the intervals"
+        return f"{self.name}: each left out, {how}; * is apart from 0\n{aligned(lines)}"
 
     def plot(self) -> bytes:
         """PNG: what becomes of each metric without each; what is apart from 0 stands out."""
@@ -88,6 +95,12 @@ def add_ablation(
     )
     what.add_argument(
         "--decisions", type=positive, default=DECISIONS, help="that each ranker learns from [%(default)s]"
+    )
+    what.add_argument(
+        "--trainings",
+        type=positive,
+        default=TRAININGS,
+        help="of each ranker, with other dice: their mean is told [%(default)s]",
     )
     one = kinds.add_parser("sessions", parents=[common, what], help="next item of a session")
     one.add_argument("--train", type=Path, required=True, help="columns session, items")
@@ -119,13 +132,13 @@ def ablation_job(given: argparse.Namespace) -> Callable[[], AblationOutcome]:
             ):
                 found = _ablated(exam, given)
         costs = {"seconds": round(watch.seconds, 1), "peak_rss_mb": round(memory.peak_mb)}
-        return AblationOutcome(exam.name, found, costs)
+        return AblationOutcome(exam.name, found, given.trainings, costs)
 
     return job
 
 
 def _ablated(exam: Exam, given: argparse.Namespace) -> dict[str, Ablated]:
-    return ablate(exam.lesson, exam.sheets, given.only, _told(exam.name))
+    return ablate(exam.lesson, exam.sheets, given.only, given.trainings, _told(exam.name))
 
 
 def _told(name: str) -> Callable[[str], None]:

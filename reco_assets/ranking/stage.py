@@ -26,7 +26,7 @@ WORTH_SHARING: Final = 1_000
 #: Parts a process, so that none waits long for the slowest.
 _PARTS: Final = 4
 #: The processes wait so long for the next stage: as long as trees take to grow between two of them.
-_IDLE_SECONDS: Final = 120
+_IDLE_SECONDS: Final = 600
 
 _Found = TypeVar("_Found")
 

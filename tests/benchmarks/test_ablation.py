@@ -1,6 +1,7 @@
 """Leaving things out: a source falls silent, a group of features is unknown, the rest stays as it is."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from benchmarks.quality.ablation import ALL, Sheet, compared
 from benchmarks.quality.command import main
 from benchmarks.quality.definitions import sessions
 from benchmarks.quality.leaving_out import groups, masked, quiet
@@ -91,15 +93,51 @@ def test_a_ranker_trained_without_a_group_answers_alike_whatever_is_in_it(exam: 
     )
 
 
+def test_the_luck_of_a_training_is_in_the_interval_of_a_difference() -> None:
+    dice = np.random.default_rng(3)
+    people = np.arange(400)
+    sheet = Sheet(("P@5",), lambda bundle: np.empty((0, 1)), people)
+    base = dice.random((400, 1))
+
+    def trained(worth: float, luck: Sequence[float]) -> list[np.ndarray]:
+        """The same answers but for the luck of each training."""
+        return [np.stack([base + worth + one for one in luck])]
+
+    lucky = (-0.02, 0.0, 0.02)
+    told = compared({ALL: trained(0.0, lucky), "a": trained(0.01, lucky), "b": trained(-0.2, lucky)}, [sheet])
+    assert told["a"].luck["P@5"] == pytest.approx(0.02)
+    # 1.96 * 0.02 * sqrt(2 / 3) on either side; nobody differs from anybody else
+    assert told["a"].minus["P@5"].low == pytest.approx(0.01 - 0.032, abs=1e-3)
+    assert told["a"].minus["P@5"].high == pytest.approx(0.01 + 0.032, abs=1e-3)
+    assert told["b"].minus["P@5"].high < 0.0
+    assert told[ALL].minus["P@5"].low == told[ALL].minus["P@5"].high == 0.0
+    once = compared({ALL: trained(0.0, lucky[:1]), "a": trained(0.01, lucky[1:2])}, [sheet])
+    assert once["a"].luck["P@5"] == 0.0
+    assert once["a"].minus["P@5"].low == pytest.approx(0.03)
+
+
+def test_other_dice_train_another_ranker(exam: Exam) -> None:
+    rows = exam.lesson.rows()
+    first, again, other = (exam.lesson.trained(rows, dice=dice).ranker for dice in (0, 0, 1))
+    assert first is not None
+    assert again is not None
+    assert other is not None
+    assert (first.score(rows[0].features) == again.score(rows[0].features)).all()
+    assert (first.score(rows[0].features) != other.score(rows[0].features)).any()
+
+
 def test_what_says_nothing_is_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train, test = files(tmp_path)
     code = main([
         "ablation", "sessions", "--train", str(train), "--test", str(test), "--k", "5", "--json",
-        "--only", "content,also_viewed,source scores", "--plot", str(tmp_path / "lost.png"),
+        "--only", "content,also_viewed,source scores", "--trainings", "2",
+        "--plot", str(tmp_path / "lost.png"),
     ])  # fmt: skip
     caught = capsys.readouterr()
     assert code == 0, caught.err
     found = json.loads(caught.out)["results"]
+    assert found["trainings"] == 2
+    assert found["P@5_luck"] >= 0.0
     # the items have no texts, so the source content was silent before
     assert "without content" not in found
     assert "the source content is silent here" in caught.err
