@@ -112,6 +112,8 @@ def train_ranker(
             "eval_metric": "ndcg@10",
             "lambdarank_pair_method": "topk",
             "lambdarank_num_pair_per_sample": parameters.top,
+            # a pair counts by what its swap changes alone, as Burges has it, however far apart its scores are
+            "lambdarank_score_normalization": False,
             "tree_method": "hist",
             "max_bin": parameters.bins,
             "eta": parameters.learning_rate,
