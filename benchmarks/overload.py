@@ -62,6 +62,7 @@ def figures(seen: Sequence[Seen], capacity: float, seconds: float) -> dict[str, 
     return {
         "asked_rps": round(len(during) / seconds, 1),
         "answered_under_100ms_or_429_share": round(right / len(during), 4),
+        "answered_after_100ms": len(answered) - good,
         "goodput_share_of_capacity": round(good / seconds / capacity, 3),
         "recovery_seconds": recovery(seen, end),
         "errors_5xx": sum(one.status >= 500 for one in seen),

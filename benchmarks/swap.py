@@ -30,8 +30,8 @@ from benchmarks.visitors import Seen, rungs, visitors
 from reco_assets.errors import MissingDependency
 from reco_assets.platform.registry import Registry
 
-#: Seconds before the first swap, and between two of them.
-STEADY_SECONDS: Final = 10.0
+#: Seconds before the first swap, enough for as many answers as come around all of them, and between two.
+STEADY_SECONDS: Final = 20.0
 PAUSE_SECONDS: Final = 5.0
 #: A swap is felt from its command on for so long, at the most.
 FELT_SECONDS: Final = 3.0

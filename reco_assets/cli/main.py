@@ -41,6 +41,10 @@ COMMANDS: Final[tuple[Entry, ...]] = (
     Entry("canary", f"{_CLI}.canary:canary_app", _SERVICE, "Show a new bundle to a few users first."),
 )
 
+#: How far commands stand back behind the visitors of the machine's service. `rollback` does not: it is
+#: called when something is wrong, and must be quick however much there is to do.
+STANDS_BACK: Final = {"promote": 10}
+
 
 class Reco(TyperGroup):
     """The root command; its sub-commands are imported when they are called."""
@@ -89,6 +93,8 @@ def root(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    names = {entry.name for entry in COMMANDS}
+    os.nice(STANDS_BACK.get(next((one for one in given if one in names), ""), 0))
     sys.exit(run(given))
 
 

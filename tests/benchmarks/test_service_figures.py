@@ -23,6 +23,7 @@ def test_an_overload_is_judged_by_what_came_in_time_or_was_refused() -> None:
     answers += every_tenth_second(DURING, 2.0, rung="popular") + every_tenth_second(DURING + 2.0, AFTER)
     found = overload.figures(answers, capacity=5.0, seconds=DURING)
     assert found["answered_under_100ms_or_429_share"] == 0.9
+    assert found["answered_after_100ms"] == 10
     assert found["goodput_share_of_capacity"] == 80 / DURING / 5.0
     assert found["recovery_seconds"] == 2.0
     assert (found["errors_5xx"], found["refused_share"]) == (0, 0.1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -55,6 +56,24 @@ def test_a_wrong_command_is_one_line_a_way_out_and_code_2() -> None:
         "hint: see `reco --help`",
     ]
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "nice"),
+    [(("--home", "shop", "promote", "--help"), 10), (("rollback", "--help"), 0), (("--help",), 0)],
+)
+def test_a_promotion_stands_back_behind_visitors_and_a_rollback_does_not(
+    arguments: tuple[str, ...], nice: int
+) -> None:
+    program = (
+        "import os, sys; from reco_assets.cli.main import main\n"
+        "try: main()\n"
+        "finally: print(os.nice(0), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True
+    )
+    assert int(done.stderr) == nice + os.nice(0)
 
 
 def test_an_error_of_the_project_is_its_message_and_its_hint() -> None:
