@@ -28,7 +28,7 @@ from reco_serving.ladder import OUTLIER
 HEADROOM: Final = 0.3
 #: Share of a deadline that may pass where this worker sees nothing of it: while others have its core, and
 #: while an answer is on its way.
-UNSEEN: Final = 0.5
+UNSEEN: Final = 0.6
 #: Share of its deadline for which a call lets later ones pass, for each step of priority that they are above
 #: it: those that come all the time would keep an unimportant one waiting for ever.
 PATIENCE: Final = 0.2

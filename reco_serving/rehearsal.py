@@ -31,8 +31,9 @@ from reco_serving.state import Packed, unpack
 
 #: Requests that a worker remembers, to try the next bundle on.
 RECORDED: Final = 32
-#: Pause between two rehearsals: visitors are answered by the same interpreter.
-BREATH_SECONDS: Final = 0.001
+#: Pause after a rehearsal: as long as it took, within these bounds, seconds. Visitors are answered by the
+#: same interpreter.
+_BREATH: Final = (0.001, 0.01)
 #: Requests that each rung is timed with.
 _TIMED: Final = 8
 
@@ -105,6 +106,12 @@ def answerable(cases: Sequence[Case], loaded: Loaded) -> tuple[Case, ...]:
     return tuple(found)
 
 
+def breathe(taken: float) -> None:
+    """Leave the worker to its visitors after a rehearsal that took so many seconds."""
+    least, most = _BREATH
+    time.sleep(min(max(least, taken), most))
+
+
 def warm(loaded: Loaded, clock: Callable[[], float] = time.perf_counter) -> None:
     """Compile and page in all that an answer needs, and measure each rung."""
     bundle = loaded.bundle
@@ -113,8 +120,9 @@ def warm(loaded: Loaded, clock: Callable[[], float] = time.perf_counter) -> None
     cases = synthetic(bundle)
     for case in cases:
         for rung in LADDER:
+            begun = clock()
             rehearse(case, loaded, now_us, rung)
-            time.sleep(BREATH_SECONDS)
+            breathe(clock() - begun)
     first = cases[0]
     decide(
         resolved(read(RecommendRequest, first.body), bundle, 0),
@@ -138,7 +146,7 @@ def warm(loaded: Loaded, clock: Callable[[], float] = time.perf_counter) -> None
             begun = clock()
             rehearse(case, loaded, now_us, rung)
             spent[rung].append(clock() - begun)
-            time.sleep(BREATH_SECONDS)
+            breathe(spent[rung][-1])
     loaded.costs |= {rung: Cost.of(taken, clock()) for rung, taken in spent.items()}
 
 

@@ -15,7 +15,7 @@ from reco_assets.errors import BadBundle, BadRequest
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.types import Decision
 from reco_serving.loaded import Loaded
-from reco_serving.rehearsal import BREATH_SECONDS, Case, rehearse
+from reco_serving.rehearsal import Case, breathe, rehearse
 
 #: Bundles whose catalogues have less in common than this are of two shops, and not compared.
 _SAME_SHOP: Final = 0.5
@@ -77,7 +77,7 @@ def tried(
             continue  # it asks for a category or a column that came or went between the two
         taken.append(clock() - begun)
         _check(decision, new.bundle.version)
-        time.sleep(BREATH_SECONDS)
+        breathe(taken[-1])
         if old is None:
             continue
         begun = clock()
@@ -86,6 +86,7 @@ def tried(
         except BadRequest:
             continue
         before.append(clock() - begun)
+        breathe(before[-1])
         if compared:
             overlaps.append(_overlap(decision, new.bundle, held, old.bundle))
     if not taken:

@@ -106,12 +106,17 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @contextmanager
 def started(folder: Path, options: Mapping[str, str]) -> Iterator[Running]:
-    """A service of its own with these settings, and bundle ``one``."""
+    """A service of its own with these settings, and bundle ``one``.
+
+    Its answers, and so its reads of Redis, may take longer than a visitor would wait: this machine may be
+    busy with other things.
+    """
     settings = Settings(home=folder / "home", redis_port=free_port(), service_port=free_port())
     environment = os.environ | {
         "RECO_HOME": str(settings.home),
         "RECO_REDIS_PORT": str(settings.redis_port),
         "RECO_SERVICE_PORT": str(settings.service_port),
+        "RECO_DEADLINE_MS": "2000",
         **options,
     }
     log = folder / "service.log"
