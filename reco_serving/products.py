@@ -10,11 +10,11 @@ from typing import Final, TypeAlias, cast
 import numpy as np
 import redis
 
-from reco_assets.catalogue.items import ItemTable
 from reco_assets.online import keys
 from reco_assets.online.codec import decode_products, unpack_keys
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.types import Floats, Int32s
+from reco_serving.breath import breath
 
 #: Products read from Redis at a time; between two reads other requests get their turn.
 CHUNK: Final = 500
@@ -85,23 +85,18 @@ class ProductFeed:
 
     def _apply(self, rows: Int32s, epoch: int, at: int) -> int:
         """Read the products ``rows``, then put them in together: no answer is made from half of an epoch."""
-        names = _names(self.bundle.items, rows)
         found: list[Int32s] = [np.empty(0, np.int32)]
         read: list[Floats] = [np.empty((0, self.bundle.product_matrix.shape[1]), np.float32)]
-        for start in range(0, len(names), CHUNK):
-            values = cast("list[bytes | None]", self.client.mget(names[start : start + CHUNK]))
-            places, features = decode_products(values)
-            found.append(rows[start + places])
-            read.append(features)
+        for start in range(0, len(rows), CHUNK):
+            with breath():
+                some = rows[start : start + CHUNK]
+                names = [keys.product(self.bundle.items.ids[row]) for row in some.tolist()]
+                places, features = decode_products(cast("list[bytes | None]", self.client.mget(names)))
+                found.append(some[places])
+                read.append(features)
         changed, features = np.concatenate(found), np.concatenate(read)
         with self.steady:
             self.bundle.update_products(changed, features)
             self.epoch, self.at = epoch, at
             self.renewed()
         return len(changed)
-
-
-def _names(items: ItemTable, rows: Int32s) -> list[str]:
-    if len(rows) == len(items):
-        return [keys.product(product_id) for product_id in items.ids.tolist()]
-    return [keys.product(items.ids[row]) for row in rows.tolist()]

@@ -22,6 +22,7 @@ from reco_assets.recommender.related import Limits, similar, trending
 from reco_assets.recommender.state import empty_state
 from reco_assets.recommender.types import Decision, Request
 from reco_serving.answers import decide, products, understood
+from reco_serving.breath import breath
 from reco_serving.contract import read
 from reco_serving.evidence import Watched
 from reco_serving.http import encode
@@ -31,9 +32,6 @@ from reco_serving.state import Packed, unpack
 
 #: Requests that a worker remembers, to try the next bundle on.
 RECORDED: Final = 32
-#: Pause after a rehearsal: as long as it took, within these bounds, seconds. Visitors are answered by the
-#: same interpreter.
-_BREATH: Final = (0.001, 0.01)
 #: Requests that each rung is timed with.
 _TIMED: Final = 8
 
@@ -106,12 +104,6 @@ def answerable(cases: Sequence[Case], loaded: Loaded) -> tuple[Case, ...]:
     return tuple(found)
 
 
-def breathe(taken: float) -> None:
-    """Leave the worker to its visitors after a rehearsal that took so many seconds."""
-    least, most = _BREATH
-    time.sleep(min(max(least, taken), most))
-
-
 def warm(loaded: Loaded, clock: Callable[[], float] = time.perf_counter) -> None:
     """Compile and page in all that an answer needs, and measure each rung."""
     bundle = loaded.bundle
@@ -120,9 +112,8 @@ def warm(loaded: Loaded, clock: Callable[[], float] = time.perf_counter) -> None
     cases = synthetic(bundle)
     for case in cases:
         for rung in LADDER:
-            begun = clock()
-            rehearse(case, loaded, now_us, rung)
-            breathe(clock() - begun)
+            with breath():
+                rehearse(case, loaded, now_us, rung)
     first = cases[0]
     decide(
         resolved(read(RecommendRequest, first.body), bundle, 0),
@@ -143,10 +134,10 @@ def warm(loaded: Loaded, clock: Callable[[], float] = time.perf_counter) -> None
     spent: dict[str, list[float]] = defaultdict(list)
     for case in _around(cases):
         for rung in LADDER:
-            begun = clock()
-            rehearse(case, loaded, now_us, rung)
-            spent[rung].append(clock() - begun)
-            breathe(spent[rung][-1])
+            with breath():
+                begun = clock()
+                rehearse(case, loaded, now_us, rung)
+                spent[rung].append(clock() - begun)
     loaded.costs |= {rung: Cost.of(taken, clock()) for rung, taken in spent.items()}
 
 

@@ -14,8 +14,9 @@ import numpy as np
 from reco_assets.errors import BadBundle, BadRequest
 from reco_assets.recommender.bundle import Bundle
 from reco_assets.recommender.types import Decision
+from reco_serving.breath import breath
 from reco_serving.loaded import Loaded
-from reco_serving.rehearsal import Case, breathe, rehearse
+from reco_serving.rehearsal import Case, rehearse
 
 #: Bundles whose catalogues have less in common than this are of two shops, and not compared.
 _SAME_SHOP: Final = 0.5
@@ -70,23 +71,14 @@ def tried(
     taken: list[float] = []
     before: list[float] = []
     for case in cases:
-        begun = clock()
         try:
-            decision = rehearse(case, new, now_us)
+            decision = _rehearsed(case, new, now_us, taken, clock)
+            _check(decision, new.bundle.version)
+            if old is None:
+                continue
+            held = _rehearsed(case, old, now_us, before, clock)
         except BadRequest:
             continue  # it asks for a category or a column that came or went between the two
-        taken.append(clock() - begun)
-        _check(decision, new.bundle.version)
-        breathe(taken[-1])
-        if old is None:
-            continue
-        begun = clock()
-        try:
-            held = rehearse(case, old, now_us)
-        except BadRequest:
-            continue
-        before.append(clock() - begun)
-        breathe(before[-1])
         if compared:
             overlaps.append(_overlap(decision, new.bundle, held, old.bundle))
     if not taken:
@@ -106,6 +98,17 @@ def tried(
             hint="look at what it was trained on; RECO_SWAP_OVERLAP=0 lets it serve all the same",
         )
     return found
+
+
+def _rehearsed(
+    case: Case, loaded: Loaded, now_us: int, taken: list[float], clock: Callable[[], float]
+) -> Decision:
+    """What ``loaded`` answers, when visitors have had a breath; the seconds it took go to ``taken``."""
+    with breath():
+        begun = clock()
+        decision = rehearse(case, loaded, now_us)
+        taken.append(clock() - begun)
+        return decision
 
 
 def _check(decision: Decision, version: str) -> None:
