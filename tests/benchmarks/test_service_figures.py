@@ -38,6 +38,6 @@ def test_what_never_recovers_has_no_time_of_recovery() -> None:
 def test_a_swap_is_judged_against_the_time_before_it() -> None:
     answers = every_tenth_second(0.0, 10.0) + every_tenth_second(10.0, 3.0, milliseconds=10.0)
     answers += [seen(13.5, status=503)]
-    found = swap.figures(answers, moved=[10.0])
+    found = swap.figures(answers, felt=[(10.0, 13.0)])
     assert (found["p99_ms"], found["swap_p99_ms"], found["p99_ratio"]) == (5.0, 10.0, 2.0)
     assert (found["failed"], found["failed_statuses"]) == (1, [503])
