@@ -19,7 +19,7 @@ from reco_assets.errors import BadRequest
 from reco_serving.calls import Call, call_of
 from reco_serving.current import Current
 from reco_serving.decisions import DecisionLog
-from reco_serving.gate import HEADROOM, Gate
+from reco_serving.gate import HEADROOM, WAY_BACK, Gate
 from reco_serving.http import CLOSE, JSON, RETRY_AFTER, Header, Refusal, answer, encode, posted
 from reco_serving.intake import Collecting
 from reco_serving.ladder import CHEAP, LADDER, affordable
@@ -77,7 +77,8 @@ class Parts:
         others = self.gate.others(call.priority) - 1  # the call itself is inside as well
         drain = HEADROOM * call.allowed
         rungs = CHEAP if self.gate.overloaded(now) else LADDER
-        return affordable(rungs, loaded.costs, now, call.deadline - now, others, self.gate.pace, drain)
+        left = call.deadline - WAY_BACK * call.allowed - now
+        return affordable(rungs, loaded.costs, now, left, others, self.gate.pace, drain)
 
 
 Answer = Callable[[Parts, bytes, Call], Awaitable[bytes]]

@@ -29,6 +29,8 @@ HEADROOM: Final = 0.3
 #: Share of a deadline that may pass where this worker sees nothing of it: while others have its core, and
 #: while an answer is on its way.
 UNSEEN: Final = 0.6
+#: Share of a deadline that is kept for the way back when it is asked which rung is still in time.
+WAY_BACK: Final = 0.2
 #: Share of its deadline for which a call lets later ones pass, for each step of priority that they are above
 #: it: those that come all the time would keep an unimportant one waiting for ever.
 PATIENCE: Final = 0.2
@@ -37,7 +39,8 @@ _GAIN: Final = 1 / 16
 #: them no longer ago than so many seconds: a few are refused after every stall.
 _REFUSED: Final = 1 / 8
 _OVERLOAD_SECONDS: Final = 0.25
-#: For so long after an overload connections are closed by the answers that go over them.
+#: For so long after an overload connections are closed by the answers that go over them, and whoever is late
+#: is late by it: near the limit above an overload comes and goes several times a second.
 _SETTLING_SECONDS: Final = 1.0
 #: The loop takes one new connection at a look, and its request at the third: between two answers it looks
 #: until so many looks have brought nobody, and so often at the most.
@@ -122,14 +125,19 @@ class Gate:
         Whichever worker looked most got most of those that the crowd came by, and would have most of the
         requests for as long as they are kept; new ones go to whoever is idle.
         """
-        return not self.overloaded(now) and now - self._overloaded_at < _SETTLING_SECONDS
+        return not self.overloaded(now) and self._pressed(now)
+
+    def _pressed(self, now: float) -> bool:
+        """Whether there is an overload, or has just been one."""
+        return self.overloaded(now) or now - self._overloaded_at < _SETTLING_SECONDS
 
     def unseen(self, now: float) -> float:
         """Seconds for which what is read at ``now`` may have lain in its socket.
 
-        In an overload the loop never sleeps, and what it reads has come since it looked the time before.
+        In an overload, and while it passes, a busy loop never sleeps, and what it reads has come since it
+        looked the time before.
         """
-        return max(0.0, now - self._looked) if self._busy and self.overloaded(now) else 0.0
+        return max(0.0, now - self._looked) if self._busy and self._pressed(now) else 0.0
 
     @asynccontextmanager
     async def alone(self, call: Call) -> AsyncIterator[float]:
@@ -205,7 +213,7 @@ class Gate:
 
     def _hopeless(self, call: Call, now: float) -> bool:
         """Whether ``call`` is too late, by an overload and not by a stall of this worker."""
-        return self.overloaded(now) and call.deadline - UNSEEN * call.allowed - now < self.cheapest(now)
+        return self._pressed(now) and call.deadline - UNSEEN * call.allowed - now < self.cheapest(now)
 
     def _gone(self, waiting: _Waiting) -> None:
         """Somebody who waited has left; a turn that was theirs goes on."""

@@ -11,10 +11,12 @@ import msgspec
 import pytest
 from starlette.types import Message, Scope
 
-from reco_serving.calls import Call
+from reco_serving.calls import Call, Priority
 from reco_serving.endpoints import Answer, Endpoint, Parts
 from reco_serving.gate import Gate
 from reco_serving.http import Refusal, posted
+from reco_serving.ladder import LADDER, Cost
+from reco_serving.loaded import Loaded
 from reco_serving.metrics import Metrics
 
 POST: Scope = {"type": "http", "method": "POST", "path": "/recommend", "headers": []}
@@ -61,6 +63,17 @@ def test_after_an_overload_an_answer_ends_its_connection(metrics: Metrics) -> No
     after = Settling(metrics.guards, lambda now: 0.001)
     assert (b"connection", b"close") in told(metrics, answered, after)[0]["headers"]
     assert (b"connection", b"close") not in told(metrics, answered)[0]["headers"]
+
+
+@pytest.mark.parametrize(("waited", "rung"), [(0.0, "full"), (0.074, "full"), (0.076, "popular")])
+def test_a_rung_is_in_time_when_its_answer_can_be_on_its_way_for_a_while(
+    metrics: Metrics, waited: float, rung: str
+) -> None:
+    gate = Gate(metrics.guards, lambda now: 0.001)
+    loaded = cast(Loaded, SimpleNamespace(costs={one: Cost(0.005, 0.005, 0.0, 1.0) for one in LADDER}))
+    own = Call(1.0, 1.1, Priority.normal, "recommend")
+    with gate.admitted(own):
+        assert Parts.rung(cast(Parts, SimpleNamespace(gate=gate)), loaded, own, 1.0 + waited) == rung
 
 
 def test_the_time_of_a_refusal_is_not_among_those_of_answers(metrics: Metrics) -> None:

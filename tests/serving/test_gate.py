@@ -277,6 +277,19 @@ def test_whoever_is_too_late_in_an_overload_is_refused_before_anything_is_done(m
     assert refused.value.status == 429
 
 
+def test_whoever_is_late_by_an_overload_that_has_just_passed_is_refused(metrics: Metrics) -> None:
+    clock = Clock()
+    own = gate(metrics, clock)
+    with overload(own):
+        pass
+    clock.now = 0.5
+    assert not own.overloaded(clock.now)
+    with pytest.raises(Refusal):
+        own.check(call(clock.now - 0.05))
+    clock.now = 1.5
+    own.check(call(clock.now - 0.05))
+
+
 def test_before_an_answer_the_loop_takes_all_who_come_one_by_one(metrics: Metrics) -> None:
     came: list[int] = []
 
