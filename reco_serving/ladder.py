@@ -92,7 +92,7 @@ def affordable(
     Parameters
     ----------
     left
-        Seconds until the request's deadline.
+        Seconds within which the answer must be made.
     others
         Requests that wait for this one.
     pace
